@@ -1,0 +1,1 @@
+"""Values become output here: tables, a live view, JSON. The only room that knows `rich`."""

@@ -1,0 +1,148 @@
+"""What can happen to a rollout (events), and what it can ask for (commands). All plain values.
+
+Every event carries `at`, the API server's time in epoch seconds. An event never says what to do about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from bakery_ops.model.live import LiveObject
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.verdict import Applied
+
+
+class Outcome(Enum):
+    """How a rollout ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed out"
+    INTERRUPTED = "interrupted"
+    LOCK_LOST = "lock lost"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimePassed(Event):
+    """A wake-up that was asked for, or a tick."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectChanged(Event):
+    """The watch cache has this object in this state now."""
+
+    object: LiveObject
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDeleted(Event):
+    ref: ObjectRef
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Synced(Event):
+    """The first full list of a kind ("Pod", "Event", …) has been delivered, or delivered anew after a gap."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class StreamLost(Event):
+    """The stream of a kind is broken; its cache may be old until the next Synced."""
+
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyAccepted(Event):
+    node: str
+    applied: Applied
+    live: LiveObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyRejected(Event):
+    """The server refused for good (4xx, conflict, retry budget used up). `unknown`: the outcome could not be learnt."""
+
+    node: str
+    reason: str
+    message: str
+    unknown: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LogTailArrived(Event):
+    node: str
+    subject: str
+    container: str
+    previous: bool
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InterruptRequested(Event):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLost(Event):
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Apply(Command):
+    """Apply the node's manifest. Answered by ApplyAccepted or ApplyRejected."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceJob(Command):
+    """Delete the finished Job, wait until it is gone, create it anew. Answered like Apply."""
+
+    node: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchLog(Command):
+    node: str
+    namespace: str
+    pod: str
+    container: str
+    previous: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WriteJournal(Command):
+    """Record the node's verdict; never awaited before going on, always flushed before Finish."""
+
+    node: str
+    verdict: str
+    content_hash: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAt(Command):
+    """Deliver TimePassed at this server time. A later WakeAt replaces an earlier one."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finish(Command):
+    outcome: Outcome

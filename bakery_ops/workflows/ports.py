@@ -1,0 +1,103 @@
+"""What the workflows need of the world. Adapters fit structurally; `bootstrap` picks them, mypy checks the fit there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+from bakery_ops.model.live import LiveObject
+from bakery_ops.model.manifest import Manifest, ObjectRef
+
+Say = Callable[[str], None]
+"""One progress line for the user; goes to stderr."""
+
+
+class ProcessResult(Protocol):
+    @property
+    def status(self) -> int: ...
+    @property
+    def stdout(self) -> str: ...
+    @property
+    def stderr(self) -> str: ...
+
+
+class Shell(Protocol):
+    """Programs. `env` is merged over the process's own; `timeout` in seconds."""
+
+    def run(
+        self,
+        argv: Sequence[str | Path],
+        *,
+        cwd: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout: float | None = None,
+        check: bool = True,
+        on_line: Callable[[str], None] | None = None,
+    ) -> ProcessResult: ...
+
+    def find(self, program: str) -> Path: ...
+
+
+class Clock(Protocol):
+    def now(self) -> float:
+        """Epoch seconds in the API server's clock; monotonic between calls."""
+
+    def sleep(self, seconds: float) -> None: ...
+
+
+class Answer(NamedTuple):
+    """What the API server said to one write.
+
+    `status`: HTTP status. `body`: the decoded JSON object ({} where there is none). `reason`/`message`: of a Status
+    answer, else "". `date`: the Date header as epoch seconds, or None.
+    """
+
+    status: int
+    body: Mapping[str, Any]
+    reason: str = ""
+    message: str = ""
+    date: float | None = None
+
+
+class Requests(Protocol):
+    """Single requests; every one carries connect and read timeouts and the retry policy of docs/faults.md.
+
+    Raises: ClusterUnreachable when the retry budget is used up. An HTTP refusal (4xx) is an Answer, not an error.
+    """
+
+    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Answer:
+        """Server-side apply with our field manager; fieldValidation=Strict on dry runs."""
+
+    def read(self, ref: ObjectRef) -> Answer: ...
+
+    def list(self, group: str, kind: str, namespace: str | None, *, label_selector: str = "") -> Sequence[Mapping[str, Any]]:
+        """Whole objects as dictionaries, all pages; [] when the kind is not served."""
+
+    def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer: ...
+
+    def logs(
+        self, namespace: str, pod: str, container: str, *, previous: bool = False, tail_lines: int = 50
+    ) -> Sequence[str]: ...
+
+    def proxy_get(self, namespace: str, service: str, port: str, path: str, *, timeout: float = 5.0) -> tuple[int, bytes, float]:
+        """GET through the API server's service proxy: status, body (at most 64 KiB), seconds taken."""
+
+    def served(self, refs: Iterable[ObjectRef]) -> Mapping[tuple[str, str], bool]:
+        """(group, kind) -> whether the server serves it."""
+
+
+class Mirror(Protocol):
+    """Watch caches: one LIST and one WATCH per kind. Calls `deliver` from its own threads with rollout events."""
+
+    def start(self, kinds: Sequence[str], namespace: str, deliver: Callable[[object], None]) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Snapshot(NamedTuple):
+    """The live objects of a moment, by ref."""
+
+    objects: Mapping[ObjectRef, LiveObject]
+    resource_version: str
