@@ -1,0 +1,279 @@
+"""The edge between words on a command line and Python values: typed task parameters, nearest matches, exit codes.
+
+Invoke ignores type hints, ends a bad integer in a traceback and every parse error with exit 1. `command` converts and
+checks annotated parameters; `Program` gives parse errors exit 64 and the nearest match. Imported by `tasks.py` at
+start-up, so nothing heavy is imported here.
+"""
+
+import difflib
+import inspect
+import os
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Sequence
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from invoke import Exit, Program, Task, task
+from invoke.exceptions import ParseError
+
+from bakery_ops import __version__
+from bakery_ops.errors import BakeryError, ExitCode, UsageError
+
+Converter = Callable[[str], Any]
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word most like `word`, or "" when none is close."""
+    matches = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
+    return matches[0] if matches else ""
+
+
+def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that is not one of `known`, with the nearest match and the whole list."""
+    names = sorted(known)
+    close = nearest(word, names)
+    hint = f"did you mean {close!r}? " if close else ""
+    return UsageError(f"unknown {what} {printable(word)!r}", remedy=f"{hint}known: {', '.join(names)}")
+
+
+def printable(word: str, limit: int = 80) -> str:
+    """`word` with control characters escaped and cut, safe to echo in an error."""
+    shown = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in word)
+    return shown if len(shown) <= limit else shown[:limit] + "…"
+
+
+def command(function: Callable[..., Any] | None = None, *, name: str | None = None, default: bool = False) -> Any:
+    """Make an Invoke task of a function whose parameters are annotated and defaulted.
+
+    `Annotated[type, "help"]` gives a parameter its help. Types: bool (a flag), str, int, float, Path, Literal, a tuple
+    of any of these (the flag may be repeated), a union with None, or a callable that takes the word and returns the
+    value or raises UsageError. A parameter named like in `positional` style has no default.
+    The function returns an ExitCode, or None for ok. Errors of our own tree end in their exit code, with message,
+    details and remedy on stderr; anything else ends in 1 with the traceback saved.
+    """
+    if function is None:
+        return lambda inner: command(inner, name=name, default=default)
+    parameters = {name: _Parameter(item) for name, item in inspect.signature(function).parameters.items()}
+
+    @wraps(function)
+    def body(context: Any, **given: Any) -> None:
+        del context  # programs are run through tools.process, never through Invoke's runner
+
+        def call() -> ExitCode | None:
+            converted = {key: parameters[key].convert(key, value) for key, value in given.items()}
+            result: ExitCode | None = function(**converted)
+            return result
+
+        code = guarded(call)
+        if code:
+            raise Exit(code=int(code))
+
+    body.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+        + [parameter.declared() for parameter in parameters.values()]
+    )
+    made: Task[Any] = task(
+        body,
+        name=name,
+        default=default,
+        auto_shortflags=False,
+        positional=[key for key, parameter in parameters.items() if parameter.is_positional],
+        iterable=[key for key, parameter in parameters.items() if parameter.is_repeatable],
+        help={key.replace("_", "-"): parameter.help for key, parameter in parameters.items() if parameter.help},
+    )
+    return made
+
+
+class Positional:
+    """Marks, inside Annotated, a parameter that is given without its flag."""
+
+
+class _Parameter:
+    def __init__(self, parameter: inspect.Parameter) -> None:
+        annotation = parameter.annotation
+        self._parameter = parameter
+        self.help = ""
+        self.is_positional = False
+        if get_origin(annotation) is Annotated:
+            annotation, *notes = get_args(annotation)
+            self.help = next((note for note in notes if isinstance(note, str)), "")
+            self.is_positional = any(note is Positional for note in notes)
+        self.is_repeatable = get_origin(annotation) is tuple
+        self._is_flag = annotation is bool
+        self._converter = _converter(annotation)
+
+    def declared(self) -> inspect.Parameter:
+        """As Invoke shall see it: everything but a flag is text, so that we do the converting."""
+        default = self._parameter.default
+        if self.is_repeatable or not self._is_flag:
+            default = None
+        return inspect.Parameter(self._parameter.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+    def convert(self, name: str, value: Any) -> Any:
+        if value is None or (self.is_repeatable and not value):
+            return self._parameter.default
+        if self._is_flag:
+            return value
+        try:
+            if self.is_repeatable:
+                return tuple(self._converter(str(item)) for item in value)
+            return self._converter(str(value))
+        except UsageError as error:
+            flag = f"<{name}>" if self.is_positional else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{flag}: {error}", remedy=error.remedy, details=error.details) from error
+
+
+def _converter(annotation: Any) -> Converter:
+    origin = get_origin(annotation)
+    if origin is Literal:
+        return _one_of([str(choice) for choice in get_args(annotation)])
+    if origin in (Union, types.UnionType):
+        return _converter(next(part for part in get_args(annotation) if part is not type(None)))
+    if origin is tuple:
+        return _converter(get_args(annotation)[0])
+    if annotation in _CONVERTERS:
+        return _CONVERTERS[annotation]
+    if callable(annotation):
+        return typing.cast(Converter, annotation)
+    raise TypeError(f"no way to read a {annotation!r} from a word")
+
+
+def _one_of(choices: Sequence[str]) -> Converter:
+    def convert(word: str) -> str:
+        if word not in choices:
+            raise unknown("value", word, choices)
+        return word
+
+    return convert
+
+
+def _number(kind: Callable[[str], Any], called: str) -> Converter:
+    def convert(word: str) -> Any:
+        try:
+            value = kind(word)
+        except ValueError:
+            raise UsageError(f"{printable(word)!r} is not {called}") from None
+        if value < 0:
+            raise UsageError(f"{printable(word)!r} is negative")
+        return value
+
+    return convert
+
+
+def _text(word: str) -> str:
+    if not word or not word.isprintable():
+        raise UsageError(f"{printable(word)!r} is empty or has control characters")
+    return word
+
+
+_CONVERTERS: dict[Any, Converter] = {
+    str: _text,
+    int: _number(int, "a whole number"),
+    float: _number(float, "a number"),
+    Path: lambda word: Path(_text(word)).expanduser(),
+}
+
+
+def guarded(call: Callable[[], ExitCode | None]) -> ExitCode:
+    """Run one command; turn every way it can end into an exit code, and every error into readable lines on stderr."""
+    try:
+        return call() or ExitCode.OK
+    except BakeryError as error:
+        _tell(error)
+        return ExitCode(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)  # noqa: T201
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain once more when it flushes at exit; point stdout at nothing.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.CLOSED_PIPE
+    except Exception as error:  # noqa: BLE001 - the last door: whatever escaped is a bug, saved with its traceback
+        _tell_bug(error)
+        return ExitCode.BUG
+
+
+def _tell(error: BakeryError) -> None:
+    lines = [f"error: {error}", *(f"  {line}" for line in error.details)]
+    if error.remedy:
+        lines.append(f"  next: {error.remedy}")
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201
+
+
+def _tell_bug(error: Exception) -> None:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="bakery-ops-", suffix=".traceback", delete=False) as file:
+        # Lines only, no local variables: those may hold secret values.
+        file.writelines(traceback.format_exception(error))
+    print(  # noqa: T201
+        f"error: unexpected {type(error).__name__}; this is a bug in bakery_ops\n"
+        f"  the traceback is in {file.name}\n  next: report it with that file",
+        file=sys.stderr,
+    )
+
+
+class CommandLine(Program):
+    """Invoke's program, with parse errors as `UsageError` (exit 64) and the exit codes in `--help`."""
+
+    def parse_tasks(self) -> None:
+        try:
+            super().parse_tasks()
+        except ParseError as error:
+            raise _parse_failure(error, self) from error
+
+    def parse_cleanup(self) -> None:
+        try:
+            super().parse_cleanup()
+        except ParseError as error:
+            raise _parse_failure(error, self) from error
+
+    def print_help(self) -> None:
+        super().print_help()
+        print("Exit codes:")  # noqa: T201
+        for code in ExitCode:
+            print(f"  {code.value:<5}{code.meaning}")  # noqa: T201
+
+
+def _parse_failure(error: ParseError, program: CommandLine) -> Exit:
+    """Invoke says "No idea what '…' is!"; say what it could have been."""
+    text = str(error)
+    words = [part for index, part in enumerate(text.split("'")) if index % 2]
+    word = words[0] if words else ""
+    if word.startswith("-"):
+        context = error.context
+        known = list(context.flags) if context is not None and context.name else []
+        failure = unknown(f"option of '{context.name}'" if known else "option", word, known or ["--help"])
+    elif "No idea" in text:
+        failure = unknown("command", word, _task_names(program))
+    else:
+        failure = UsageError(text)
+    _tell(failure)
+    return Exit(code=int(ExitCode.USAGE))
+
+
+def _task_names(program: CommandLine) -> list[str]:
+    names: list[str] = []
+    for name, aliases in program.collection.task_names.items():
+        names += [name, *aliases]
+    return names
+
+
+program = CommandLine(name="invoke", binary="inv[oke]", binary_names=["invoke", "inv"], version=__version__)
+
+
+def main() -> None:
+    """The `invoke` of this project: the project's own tasks, found from wherever it is typed."""
+    argv = list(sys.argv)
+    here = Path(__file__).resolve().parent.parent
+    if not any((folder / "tasks.py").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
+        argv[1:1] = ["--search-root", str(here)]
+    program.run(argv)
+
+
+if __name__ == "__main__":
+    main()

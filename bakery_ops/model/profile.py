@@ -1,0 +1,178 @@
+"""A profile says what is deployed where: overlay, cluster, images, deadlines. Read from bakery.toml, environment and flags."""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
+
+from bakery_ops.errors import UsageError
+
+IMAGE_SOURCES = ("sandbox", "skaffold", "present")
+ENGINES = ("staged", "skaffold")
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One target of deploys.
+
+    Attributes:
+        overlay: Folder of the kustomize overlay, relative to the repository, or absolute.
+        contexts: Patterns (fnmatch) of kubeconfig contexts this profile may touch.
+        cluster: Identity of the one cluster it may touch ("<kube-system UID>/<CA hash>"), or "" for any that matches.
+        namespace: Where namespaced objects go.
+        images: "sandbox" (built from Debian packages, imported), "skaffold" (built by Skaffold) or "present".
+        engine: "staged" (ours) or "skaffold".
+        nodes: Sizes the platform must fit ("8cpu,20Gi"); () means the target's own nodes.
+        deadline: Seconds one stage may take.
+        protected: Never uses the current context silently; the context has to be named.
+    """
+
+    name: str
+    overlay: str
+    contexts: tuple[str, ...] = ("*",)
+    cluster: str = ""
+    namespace: str = "bakery-ia"
+    images: str = "present"
+    engine: str = "staged"
+    nodes: tuple[str, ...] = ()
+    deadline: float = 600.0
+    protected: bool = False
+
+    def accepts(self, context: str) -> bool:
+        return any(fnmatch.fnmatchcase(context, pattern) for pattern in self.contexts)
+
+
+class Origin(NamedTuple):
+    """One setting and where it came from, for `config.show`."""
+
+    profile: str
+    key: str
+    value: str
+    origin: str
+
+
+class Configuration(NamedTuple):
+    profiles: Mapping[str, Profile]
+    default_profile: str
+    origins: tuple[Origin, ...]
+
+    def profile(self, name: str | None) -> Profile:
+        """The profile called `name`, or the default one. Raises UsageError with the nearest match."""
+        wanted = name or self.default_profile
+        if wanted not in self.profiles:
+            raise UsageError(f"unknown profile {wanted[:80]!r}", remedy=_hint(wanted, self.profiles))
+        return self.profiles[wanted]
+
+
+def configuration(table: Mapping[str, Any], environment: Mapping[str, str], *, source: str) -> Configuration:
+    """Read the parsed TOML `table` (from `source`, for errors) and BAKERY_* variables into profiles.
+
+    Raises: UsageError that lists every unknown key, wrong type and missing overlay at once.
+    """
+    problems: list[str] = []
+    for key in table.keys() - {"default-profile", "profiles"}:
+        problems.append(f"unknown key {key!r}; {_hint(key, ['default-profile', 'profiles'])}")
+    profiles: dict[str, Profile] = {}
+    origins: list[Origin] = []
+    for name, entries in (table.get("profiles") or {}).items():
+        if not isinstance(entries, Mapping) or not _NAME.fullmatch(name):
+            problems.append(f"profiles.{name}: a profile is a table with a name like 'prod'")
+            continue
+        values, found = _merge(name, entries, environment, problems, source)
+        origins += found
+        if "overlay" in values:
+            profiles[name] = Profile(name=name, **values)
+        else:
+            problems.append(f"profiles.{name}: 'overlay' is missing")
+    default = environment.get("BAKERY_PROFILE") or table.get("default-profile") or next(iter(profiles), "")
+    if problems:
+        raise UsageError(f"{source} has {len(problems)} problem(s)", details=problems)
+    return Configuration(profiles, str(default), tuple(origins))
+
+
+def _merge(
+    name: str, entries: Mapping[str, Any], environment: Mapping[str, str], problems: list[str], source: str
+) -> tuple[dict[str, Any], list[Origin]]:
+    known = [field.name.replace("_", "-") for field in fields(Profile) if field.name != "name"]
+    for key in entries.keys() - set(known):
+        problems.append(f"profiles.{name}: unknown key {key!r}; {_hint(key, known)}")
+    values: dict[str, Any] = {}
+    origins: list[Origin] = []
+    for field in fields(Profile):
+        key = field.name.replace("_", "-")
+        variable = f"BAKERY_{field.name.upper()}"
+        if field.name == "name":
+            continue
+        if variable in environment and key not in ("contexts", "protected", "cluster"):
+            raw, origin = environment[variable], f"environment {variable}"
+        elif key in entries:
+            raw, origin = entries[key], source
+        else:
+            if key != "overlay":
+                origins.append(Origin(name, key, _shown(field.default), "default"))
+            continue
+        try:
+            values[field.name] = _typed(field.name, raw)
+            origins.append(Origin(name, key, _shown(values[field.name]), origin))
+        except UsageError as error:
+            problems.append(f"profiles.{name}.{key} ({origin}): {error}")
+    return values, origins
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def _typed(key: str, raw: Any) -> Any:
+    if key in ("contexts", "nodes"):
+        items = raw.split() if isinstance(raw, str) else raw
+        if not isinstance(items, list) or not items or not all(isinstance(item, str) and item for item in items):
+            raise UsageError("expected a list of words")
+        return tuple(items)
+    if key == "protected":
+        if not isinstance(raw, bool):
+            raise UsageError("expected true or false")
+        return raw
+    if key == "deadline":
+        return duration(str(raw))
+    if not isinstance(raw, str):
+        raise UsageError("expected a text")
+    if key == "namespace":
+        return namespace(raw)
+    choices = {"images": IMAGE_SOURCES, "engine": ENGINES}.get(key)
+    if choices and raw not in choices:
+        raise UsageError(f"{raw!r} is not one of {', '.join(choices)}")
+    return raw
+
+
+def duration(text: str) -> float:
+    """Seconds of "90", "90s", "10m" or "1h30m". Raises UsageError for anything else and for zero."""
+    match = _DURATION.fullmatch(text)
+    seconds = float(text) if text.isdigit() else 0.0
+    if not text.isdigit() and match:
+        hours, minutes, rest = (int(part or 0) for part in match.groups())
+        seconds = hours * 3600.0 + minutes * 60 + rest
+    if seconds <= 0:
+        raise UsageError(f"{text!r} is not a duration like 90s or 10m")
+    return seconds
+
+
+def namespace(text: str) -> str:
+    """A name Kubernetes takes for a namespace (RFC 1123 label) that is not one of its own. Raises UsageError."""
+    if not _NAME.fullmatch(text):
+        raise UsageError(f"{text!r} is not a namespace name (lower-case letters, digits and '-', at most 63)")
+    return text
+
+
+def _hint(word: str, known: Any) -> str:
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    lead = f"did you mean {close[0]!r}? " if close else ""
+    return f"{lead}known: {', '.join(names)}"
