@@ -59,8 +59,8 @@ def command(function: Callable[..., Any] | None = None, *, name: str | None = No
     parameters = {name: _Parameter(item) for name, item in inspect.signature(function).parameters.items()}
 
     @wraps(function)
-    def body(context: Any, **given: Any) -> None:
-        del context  # programs are run through tools.process, never through Invoke's runner
+    def body(invoke_context: Any, **given: Any) -> None:
+        del invoke_context  # programs are run through tools.process, never through Invoke's runner
 
         def call() -> ExitCode | None:
             converted = {key: parameters[key].convert(key, value) for key, value in given.items()}
@@ -72,7 +72,7 @@ def command(function: Callable[..., Any] | None = None, *, name: str | None = No
             raise Exit(code=int(code))
 
     body.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
-        [inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
+        [inspect.Parameter("invoke_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
         + [parameter.declared() for parameter in parameters.values()]
     )
     made: Task[Any] = task(
@@ -188,12 +188,16 @@ def guarded(call: Callable[[], ExitCode | None]) -> ExitCode:
         print("interrupted", file=sys.stderr)  # noqa: T201
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Python would complain once more when it flushes at exit; point stdout at nothing.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.CLOSED_PIPE
+        return _closed_pipe()
     except Exception as error:  # noqa: BLE001 - the last door: whatever escaped is a bug, saved with its traceback
         _tell_bug(error)
         return ExitCode.BUG
+
+
+def _closed_pipe() -> ExitCode:
+    # Python would complain once more when it flushes at exit; point stdout at nothing.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.CLOSED_PIPE
 
 
 def _tell(error: BakeryError) -> None:
@@ -225,6 +229,12 @@ class CommandLine(Program):
             super().parse_tasks()
         except ParseError as error:
             raise _parse_failure(error, self) from error
+        for context in self.tasks:
+            for name, argument in context.args.items():
+                # Invoke notices a missing value for every kind of flag but the repeatable ones.
+                if argument.kind is list and not argument.value and f"--{name.replace('_', '-')}" in self.argv:
+                    _tell(UsageError(f"--{name.replace('_', '-')} needs a value"))
+                    raise Exit(code=int(ExitCode.USAGE))
 
     def parse_cleanup(self) -> None:
         try:
@@ -272,7 +282,11 @@ def main() -> None:
     here = Path(__file__).resolve().parent.parent
     if not any((folder / "tasks.py").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
         argv[1:1] = ["--search-root", str(here)]
-    program.run(argv)
+    try:
+        program.run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.exit(_closed_pipe())
 
 
 if __name__ == "__main__":

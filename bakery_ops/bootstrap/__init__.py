@@ -1,0 +1,73 @@
+"""The composition root: picks the adapters, hands them to a workflow, prints its report, returns the exit code.
+
+Each public function lives in the module that `_HOMES` names and is imported when it is first called, so that
+`invoke --list` pays for none of them.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Target(NamedTuple):
+    """What a command aims at; None means the profile's own."""
+
+    profile: str | None = None
+    overlay: Path | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    yes_context: str | None = None
+
+
+class DeployOptions(NamedTuple):
+    """The flags of `invoke deploy`, by the names the task gives them."""
+
+    profile: str | None = None
+    only: tuple[str, ...] = ()
+    overlay: Path | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    engine: str | None = None
+    fail_mode: str = "settle"
+    yes_context: str | None = None
+    force_conflicts: bool = False
+    dry_run: bool = False
+    output: str | None = None
+    report_file: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig, self.yes_context)
+
+
+_HOMES = {
+    "deploy": "deploying",
+    "plan": "deploying",
+    "deploy_status": "deploying",
+    "unlock": "deploying",
+    "history": "deploying",
+    "verify": "deploying",
+    "check": "offline",
+    "capacity": "offline",
+    "platform_show": "offline",
+    "config_show": "offline",
+    "doctor": "machines",
+    "secrets": "credentials",
+    "secrets_check": "credentials",
+    "tls": "credentials",
+    "tls_check": "credentials",
+    "colima": "machines",
+    "sandbox_start": "machines",
+    "sandbox_status": "machines",
+    "sandbox_stop": "machines",
+    "sandbox_images": "machines",
+    "test": "development",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

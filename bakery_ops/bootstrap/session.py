@@ -1,0 +1,64 @@
+"""What most commands need first: the repository, the profile with its overrides, the rendered platform, the connection."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+from pathlib import Path
+from typing import NamedTuple
+
+from bakery_ops.bootstrap import Target
+from bakery_ops.errors import UsageError
+from bakery_ops.model.manifest import Manifest
+from bakery_ops.model.profile import Configuration, Profile, configuration, namespace
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def cache_directory() -> Path:
+    """Where built binaries, images and renders are kept, outside the clone and keyed by content."""
+    if chosen := os.environ.get("BAKERY_CACHE_DIR"):
+        return Path(chosen)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "bakery-ops"
+
+
+def load_configuration() -> Configuration:
+    """bakery.toml and BAKERY_* variables. Raises UsageError with file and line when the file is not TOML."""
+    path = REPOSITORY / "bakery.toml"
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UsageError(f"{path} is missing") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path.name}: {error}") from error
+    return configuration(table, os.environ, source=path.name)
+
+
+def resolve(target: Target) -> Profile:
+    """The target's profile with the command line's overrides. An overlay of one's own must exist; so must the profile's."""
+    profile = load_configuration().profile(target.profile)
+    if target.namespace is not None:
+        profile = dataclasses.replace(profile, namespace=namespace(target.namespace))
+    if target.overlay is not None:
+        # A stranger's manifests: nobody has told us how to build their images or how large their nodes are.
+        profile = dataclasses.replace(profile, overlay=str(target.overlay.absolute()), images="present", nodes=())
+    return profile
+
+
+class Rendered(NamedTuple):
+    profile: Profile
+    overlay: Path
+    text: str
+    manifests: tuple[Manifest, ...]
+
+
+def render(profile: Profile) -> Rendered:
+    """Render the profile's overlay and read it. Raises UsageError for everything that is wrong with it."""
+    from bakery_ops.model.documents import load
+    from bakery_ops.tools.kustomize import render_overlay
+
+    overlay = REPOSITORY / profile.overlay
+    text = render_overlay(overlay, cache_dir=cache_directory() / "renders")
+    return Rendered(profile, overlay, text, load(text, overlay.name, namespace=profile.namespace))

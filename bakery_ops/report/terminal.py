@@ -1,0 +1,72 @@
+"""Where output goes and how it may look. Results on stdout, progress on stderr; colour and animation are decided apart."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TextIO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def is_animated(stream: TextIO, environment: Mapping[str, str]) -> bool:
+    """Whether a live view may redraw: a terminal that is neither CI nor dumb."""
+    return stream.isatty() and not environment.get("CI") and environment.get("TERM") != "dumb"
+
+
+def console(stream: TextIO, environment: Mapping[str, str]) -> Console:
+    """A console that takes NO_COLOR before FORCE_COLOR before what the stream is, and never reads markup in text."""
+    plain = bool(environment.get("NO_COLOR"))
+    forced = True if environment.get("FORCE_COLOR") and not plain else None
+    # Off a terminal lines are never wrapped: a log is grepped line by line.
+    width = None if stream.isatty() else 10_000
+    return Console(
+        file=stream, no_color=plain, force_terminal=forced, width=width, markup=False, highlight=False, emoji=False, soft_wrap=not stream.isatty()
+    )
+
+
+def literal(text: str) -> str:
+    """Text from a cluster with every control byte made visible: ESC, C1, carriage returns cannot steer the terminal."""
+    return "".join(
+        character if character == "\t" or character.isprintable() else f"\\x{ord(character):02x}" for character in text
+    )
+
+
+class Terminal:
+    """The two streams of one run.
+
+    `say` gives one progress line with the elapsed time, on stderr. `show` gives a result, on stdout.
+    """
+
+    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+        known = os.environ if environment is None else environment
+        self.out = console(sys.stdout, known)
+        self.err = console(sys.stderr, known)
+        self.animated = is_animated(sys.stderr, known)
+        self._started = time.monotonic()
+
+    def elapsed(self) -> float:
+        """Seconds since this terminal was made: since the command began."""
+        return time.monotonic() - self._started
+
+    def say(self, line: str) -> None:
+        stamp = Text(f"{self.elapsed():6.1f}s  ", style="dim")
+        self.err.print(stamp + Text(literal(line)))
+
+    def show(self, *lines: str, style: str = "") -> None:
+        for line in lines:
+            self.out.print(Text(literal(line), style=style))
+
+    def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
+        """A plain table on stdout; `right` are the columns of numbers."""
+        table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+        for position, heading in enumerate(headings):
+            table.add_column(heading, justify="right" if position in right else "left", no_wrap=position == 0)
+        for row in rows:
+            table.add_row(*(Text(literal(cell)) for cell in row))
+        # A table needs a width of its own even where lines are never wrapped.
+        self.out.print(table, soft_wrap=False, width=None if self.out.is_terminal else 160)

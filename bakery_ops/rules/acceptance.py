@@ -1,0 +1,193 @@
+"""The acceptance contract: what must hold before a deploy may be called a success (docs/platform.md, "What success is").
+
+Each check is one function from facts to a result, listed in `CHECKS` under its stable name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from bakery_ops.model.contract import Stage
+from bakery_ops.model.graph import Graph
+from bakery_ops.model.live import Pod
+from bakery_ops.rules.verdict import Judgement, Verdict
+
+HEALTH_LIMIT = 0.2  # seconds; platform contract, "/health/ready under 200 ms"
+
+
+class CheckState(Enum):
+    PASSED = "passed"
+    WARNING = "warning"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One line of `verify`: its stable name, how it went, what was seen, and what to do."""
+
+    name: str
+    state: CheckState
+    message: str
+    evidence: tuple[str, ...] = ()
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What a GET through the API server's service proxy brought: status 0 when nothing answered. `seconds` is the best of the tries."""
+
+    status: int
+    body: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the checks look at, read once.
+
+    Attributes:
+        judgements: Node name -> what readiness says of it now.
+        health: Service node name -> answer of its /health/ready.
+        edge: Answer of the edge's "/", or None when the platform has no edge.
+        simulated: Containers do not really run on this cluster's nodes, so nothing can answer over HTTP.
+        pods: The namespace's pods.
+    """
+
+    graph: Graph
+    judgements: Mapping[str, Judgement]
+    pods: Sequence[Pod]
+    health: Mapping[str, HttpAnswer]
+    edge: HttpAnswer | None
+    simulated: bool = False
+
+
+Check = Callable[[Facts], CheckResult]
+
+
+def evaluate(facts: Facts, only: Sequence[str] = ()) -> tuple[CheckResult, ...]:
+    """Every check (or those named in `only`), in the order of `CHECKS`."""
+    return tuple(check(facts) for name, check in CHECKS.items() if not only or name in only)
+
+
+def passed(results: Sequence[CheckResult]) -> bool:
+    return all(result.state is not CheckState.FAILED for result in results)
+
+
+def _workloads_ready(facts: Facts) -> CheckResult:
+    names = [node.name for node in facts.graph.workloads() if node.ref.kind != "Job"]
+    return _all_ready("workloads-ready", names, facts, "workloads ready")
+
+
+def _jobs_complete(facts: Facts) -> CheckResult:
+    names = [node.name for node in facts.graph.workloads() if node.ref.kind == "Job"]
+    return _all_ready("jobs-complete", names, facts, "Jobs complete")
+
+
+def _volumes_bound(facts: Facts) -> CheckResult:
+    names = [node.name for node in facts.graph.values() if node.ref.kind == "PersistentVolumeClaim"]
+    return _all_ready("volumes-bound", names, facts, "volume claims bound")
+
+
+def _all_ready(check: str, names: Sequence[str], facts: Facts, what: str) -> CheckResult:
+    lacking = [name for name in names if facts.judgements[name].verdict is not Verdict.READY]
+    if not lacking:
+        return CheckResult(check, CheckState.PASSED, f"{len(names)} of {len(names)} {what}")
+    return CheckResult(
+        check,
+        CheckState.FAILED,
+        f"{len(names) - len(lacking)} of {len(names)} {what}",
+        tuple(f"{name}: {_told(facts.judgements[name])}" for name in lacking),
+        "invoke deploy",
+    )
+
+
+def _told(judgement: Judgement) -> str:
+    if judgement.evidence:
+        return f"{judgement.evidence[0].reason}: {judgement.evidence[0].message}"
+    return judgement.message or judgement.verdict.value
+
+
+def _no_restarts(facts: Facts) -> CheckResult:
+    killed, restarted = [], []
+    for pod in facts.pods:
+        for container in pod.status.container_statuses or ():
+            where = f"pod/{pod.metadata.name} container {container.name}"
+            last = container.last_state.terminated if container.last_state else None
+            if last is not None and last.reason == "OOMKilled":
+                killed.append(f"{where}: OOMKilled at {last.finished_at}")
+            elif container.restart_count:
+                restarted.append(f"{where}: {container.restart_count} restart(s)")
+    if killed:
+        remedy = "raise the memory limit, or find the leak: invoke capacity shows the headroom"
+        return CheckResult("no-oom-kills", CheckState.FAILED, f"{len(killed)} container(s) OOMKilled", tuple(killed), remedy)
+    if restarted:
+        message = f"{len(restarted)} container(s) have restarted since their pod started"
+        return CheckResult("no-oom-kills", CheckState.WARNING, message, tuple(restarted))
+    return CheckResult("no-oom-kills", CheckState.PASSED, "no container was OOMKilled or restarted")
+
+
+def _health(facts: Facts) -> CheckResult:
+    if facts.simulated:
+        return CheckResult("health", CheckState.SKIPPED, "nodes are simulated: nothing can answer")
+    wanted = [node.name for node in facts.graph.workloads() if node.stage is Stage.MICROSERVICE and node.name in facts.health]
+    bad = [
+        f"{name}: {_answered(facts.health[name])}"
+        for name in wanted
+        if facts.health[name].status != 200 or facts.health[name].seconds > HEALTH_LIMIT
+    ]
+    if bad:
+        message = f"{len(wanted) - len(bad)} of {len(wanted)} services answer /health/ready within 200 ms"
+        return CheckResult("health", CheckState.FAILED, message, tuple(bad), "kubectl logs the service named above")
+    if not wanted:
+        return CheckResult("health", CheckState.SKIPPED, "no service with a /health/ready probe")
+    slowest = max(facts.health[name].seconds for name in wanted)
+    message = f"{len(wanted)} of {len(wanted)} services answer /health/ready (slowest {slowest * 1000:.0f} ms)"
+    return CheckResult("health", CheckState.PASSED, message)
+
+
+def _frontend(facts: Facts) -> CheckResult:
+    if facts.simulated:
+        return CheckResult("frontend", CheckState.SKIPPED, "nodes are simulated: nothing can answer")
+    if facts.edge is None:
+        return CheckResult("frontend", CheckState.SKIPPED, "the render has no gateway")
+    if facts.edge.status == 200 and "<html" in facts.edge.body.lower():
+        return CheckResult("frontend", CheckState.PASSED, "the frontend answers through the gateway")
+    return CheckResult(
+        "frontend", CheckState.FAILED, "the frontend does not answer through the gateway", (_answered(facts.edge),)
+    )
+
+
+def _autoscalers(facts: Facts) -> CheckResult:
+    names = [node.name for node in facts.graph.values() if node.ref.kind == "HorizontalPodAutoscaler"]
+    if not names:
+        return CheckResult("autoscalers-active", CheckState.SKIPPED, "the render has no autoscaler")
+    blind = [
+        f"{name}: {'; '.join(facts.judgements[name].warnings) or _told(facts.judgements[name])}"
+        for name in names
+        if facts.judgements[name].verdict is not Verdict.READY or facts.judgements[name].warnings
+    ]
+    if blind:
+        message = f"{len(names) - len(blind)} of {len(names)} autoscalers see their metrics"
+        state = CheckState.WARNING
+        return CheckResult("autoscalers-active", state, message, tuple(blind), "metrics may need up to 3 minutes; verify again")
+    return CheckResult("autoscalers-active", CheckState.PASSED, f"{len(names)} of {len(names)} autoscalers active")
+
+
+def _answered(answer: HttpAnswer) -> str:
+    if not answer.status:
+        return f"no answer ({answer.body[:200]})"
+    return f"{answer.status} in {answer.seconds * 1000:.0f} ms: {answer.body[:200]}"
+
+
+CHECKS: Mapping[str, Check] = {
+    "workloads-ready": _workloads_ready,
+    "jobs-complete": _jobs_complete,
+    "volumes-bound": _volumes_bound,
+    "no-oom-kills": _no_restarts,
+    "health": _health,
+    "frontend": _frontend,
+    "autoscalers-active": _autoscalers,
+}

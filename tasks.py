@@ -1,0 +1,269 @@
+"""The commands: words in, one call into `bakery_ops.bootstrap`, an exit code out. `invoke --list` shows them all.
+
+No `from __future__ import annotations` here: the annotations are read at start-up to parse the command line.
+"""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from invoke import Collection
+
+from bakery_ops import bootstrap
+from bakery_ops.commandline import Positional, command
+from bakery_ops.errors import ExitCode
+
+sys.dont_write_bytecode = False  # Invoke turns bytecode off, which makes every start compile the package again
+
+ProfileName = Annotated[str | None, "which profile of bakery.toml (default: its default-profile)"]
+Context = Annotated[str | None, "kubeconfig context; must be one the profile accepts"]
+Kubeconfig = Annotated[Path | None, "kubeconfig file instead of KUBECONFIG or ~/.kube/config"]
+Namespace = Annotated[str | None, "namespace instead of the profile's"]
+Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML instead of the profile's"]
+Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
+Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
+YesContext = Annotated[str | None, "confirm a protected profile's context without a terminal: its exact name"]
+
+
+# ---- deploy ---------------------------------------------------------------------------------------------------------
+
+
+@command(default=True)
+def run(
+    profile: ProfileName = None,
+    only: Annotated[tuple[str, ...], "deploy this node and what it needs; repeat for several"] = (),
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    engine: Annotated[Literal["staged", "skaffold"] | None, "who applies: our staged engine, or skaffold run"] = None,
+    fail_mode: Annotated[Literal["fast", "settle", "never"], "when to end after a failure"] = "settle",
+    yes_context: YesContext = None,
+    force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
+    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
+    output: Output = None,
+    report_file: Annotated[tuple[str, ...], "also write a report: json=PATH or markdown=PATH; repeatable"] = (),
+) -> ExitCode:
+    """Bring the platform up: preflight, secrets, images, staged apply, readiness, verify, summary."""
+    return bootstrap.deploy(bootstrap.DeployOptions(**locals()))
+
+
+@command
+def plan(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    exit_code: Annotated[bool, "exit 2 when there are changes"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Show what a deploy would change, object by object; nothing is written."""
+    return bootstrap.plan(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), exit_code, output)
+
+
+@command
+def status(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: Output = None,
+) -> ExitCode:
+    """Show how each node of the platform stands now, and who holds the lock."""
+    return bootstrap.deploy_status(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
+@command
+def unlock(
+    holder: Annotated[str, Positional, "the holder that deploy named"],
+    profile: ProfileName = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> ExitCode:
+    """Remove the lock of a dead deploy; needs the holder's id, so that a living one is not robbed."""
+    return bootstrap.unlock(bootstrap.Target(profile, None, namespace, context, kubeconfig), holder)
+
+
+@command
+def history(
+    profile: ProfileName = None, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None
+) -> ExitCode:
+    """List the recorded deploys of this cluster, newest first."""
+    return bootstrap.history(bootstrap.Target(profile, None, namespace, context, kubeconfig))
+
+
+@command(name="verify")
+def verify_platform(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    only: Annotated[tuple[str, ...], "run just this check; repeat for several"] = (),
+    output: Output = None,
+) -> ExitCode:
+    """Check the acceptance contract: all ready, Jobs complete, health answers, the frontend answers through the edge."""
+    return bootstrap.verify(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), only, output)
+
+
+# ---- offline --------------------------------------------------------------------------------------------------------
+
+
+@command
+def check(profile: ProfileName = None, overlay: Overlay = None, namespace: Namespace = None) -> ExitCode:
+    """Render and judge the manifests without any cluster: schema, references, consistency, security."""
+    return bootstrap.check(bootstrap.Target(profile, overlay, namespace))
+
+
+@command
+def capacity(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    node: Nodes = (),
+    growth: Annotated[bool, "also show what 25, 50 and 100 tenants need"] = False,
+) -> ExitCode:
+    """Prove that the rendered platform fits the nodes, phase by phase; exit 4 when it does not."""
+    return bootstrap.capacity(bootstrap.Target(profile, overlay), node, growth)
+
+
+@command
+def doctor(profile: ProfileName = None) -> ExitCode:
+    """Look at this machine and the profile's cluster: what is there, what is missing, what to do."""
+    return bootstrap.doctor(profile)
+
+
+@command(default=True)
+def show(
+    name: Annotated[str | None, Positional, "one service: its rendered objects"] = None,
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+) -> ExitCode:
+    """The platform as the manifests say it: every service with its database, image and dependencies."""
+    return bootstrap.platform_show(bootstrap.Target(profile, overlay), name)
+
+
+@command(name="show")
+def config_show() -> ExitCode:
+    """Each setting of each profile, and where its value comes from."""
+    return bootstrap.config_show()
+
+
+# ---- credentials ----------------------------------------------------------------------------------------------------
+
+
+@command(name="ensure", default=True)
+def secrets_ensure(
+    profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None, yes_context: YesContext = None
+) -> ExitCode:
+    """Create the secrets that the manifests refer to and the cluster lacks; never overwrite one."""
+    return bootstrap.secrets(bootstrap.Target(profile, None, None, context, kubeconfig, yes_context))
+
+
+@command(name="check")
+def secrets_check(profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None) -> ExitCode:
+    """Say which secrets are there, missing or incomplete; values are never shown."""
+    return bootstrap.secrets_check(bootstrap.Target(profile, None, None, context, kubeconfig))
+
+
+@command(name="ensure", default=True)
+def tls_ensure(
+    profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None, yes_context: YesContext = None
+) -> ExitCode:
+    """Create the certificates that the manifests refer to and the cluster lacks; never overwrite one."""
+    return bootstrap.tls(bootstrap.Target(profile, None, None, context, kubeconfig, yes_context))
+
+
+@command(name="check")
+def tls_check(profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None) -> ExitCode:
+    """Check each certificate in the cluster: names, chain, key, age."""
+    return bootstrap.tls_check(bootstrap.Target(profile, None, None, context, kubeconfig))
+
+
+# ---- machines -------------------------------------------------------------------------------------------------------
+
+
+@command(name="start")
+def colima_start(
+    size: Annotated[Literal["minimal", "standard", "rich"], "4, 6 or 8 CPUs; 8, 12 or 16 GB"] = "standard",
+) -> ExitCode:
+    """Start the local machine with Kubernetes on: Colima, profile k8s-local."""
+    return bootstrap.colima("start", size=size)
+
+
+@command(name="status")
+def colima_status() -> ExitCode:
+    """Say whether the local machine runs, and with what."""
+    return bootstrap.colima("status")
+
+
+@command(name="stop")
+def colima_stop() -> ExitCode:
+    """Stop the local machine; its data stays."""
+    return bootstrap.colima("stop")
+
+
+@command(name="delete")
+def colima_delete(yes: Annotated[bool, "do not ask; all its data is lost"] = False) -> ExitCode:
+    """Delete the local machine with all its data."""
+    return bootstrap.colima("delete", yes=yes)
+
+
+@command(name="start")
+def sandbox_start(
+    real: Annotated[bool, "containers run; needs root on Linux"] = False,
+    simulated: Annotated[bool, "a real control plane, simulated nodes of any size; no root"] = False,
+    node: Nodes = (),
+) -> ExitCode:
+    """Start the embedded cluster: real where root and Linux allow, else simulated."""
+    return bootstrap.sandbox_start(real, simulated, node)
+
+
+@command(name="status")
+def sandbox_status() -> ExitCode:
+    """Say whether the embedded cluster runs, and how to reach it."""
+    return bootstrap.sandbox_status()
+
+
+@command(name="stop")
+def sandbox_stop() -> ExitCode:
+    """Stop the embedded cluster and remove everything it put on this machine."""
+    return bootstrap.sandbox_stop()
+
+
+@command(name="images")
+def sandbox_images(profile: ProfileName = None) -> ExitCode:
+    """Build the platform's images from Debian packages and import those the embedded cluster lacks."""
+    return bootstrap.sandbox_images(profile)
+
+
+# ---- development ----------------------------------------------------------------------------------------------------
+
+
+@command
+def test(
+    tier: Annotated[
+        tuple[Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"], ...], "run only these tiers; repeatable"
+    ] = (),
+    match: Annotated[str | None, "pytest's -k expression"] = None,
+) -> ExitCode:
+    """Run the tests: lint, unit, manifests, tools, simulated cluster, real node."""
+    return bootstrap.test(tier, match)
+
+
+namespace = Collection(
+    check,
+    capacity,
+    doctor,
+    test,
+    verify_platform,
+    deploy=Collection(run, plan, status, history, unlock),
+    platform=Collection(show),
+    config=Collection(config_show),
+    secrets=Collection(secrets_ensure, secrets_check),
+    tls=Collection(tls_ensure, tls_check),
+    colima=Collection(colima_start, colima_status, colima_stop, colima_delete),
+    sandbox=Collection(sandbox_start, sandbox_status, sandbox_stop, sandbox_images),
+)

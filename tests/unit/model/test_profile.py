@@ -1,0 +1,57 @@
+"""Profiles are read from a table, the environment and defaults, and every problem is reported at once."""
+
+import pytest
+
+from bakery_ops.errors import UsageError
+from bakery_ops.model.profile import configuration, duration, namespace
+
+TABLE = {"default-profile": "dev", "profiles": {"dev": {"overlay": "k8s/overlays/dev", "contexts": ["kind-*"]}}}
+
+
+def test_a_profile_takes_what_the_file_says_and_defaults_for_the_rest():
+    profile = configuration(TABLE, {}, source="bakery.toml").profile(None)
+    assert (profile.name, profile.overlay, profile.namespace, profile.deadline) == ("dev", "k8s/overlays/dev", "bakery-ia", 600)
+
+
+def test_the_environment_wins_over_the_file_and_says_so():
+    read = configuration(TABLE, {"BAKERY_NAMESPACE": "other"}, source="bakery.toml")
+    assert read.profile("dev").namespace == "other"
+    assert ("dev", "namespace", "other", "environment BAKERY_NAMESPACE") in read.origins
+
+
+def test_the_environment_cannot_widen_the_contexts_a_profile_accepts():
+    read = configuration(TABLE, {"BAKERY_CONTEXTS": "*"}, source="bakery.toml")
+    assert not read.profile("dev").accepts("prod")
+    assert read.profile("dev").accepts("kind-local")
+
+
+def test_an_unknown_profile_names_the_nearest():
+    with pytest.raises(UsageError) as caught:
+        configuration(TABLE, {}, source="bakery.toml").profile("dve")
+    assert "did you mean 'dev'" in caught.value.remedy
+
+
+def test_every_problem_of_a_file_is_reported_at_once():
+    table = {"profile": {}, "profiles": {"dev": {"overley": "x", "deadline": "soon", "images": "podman"}}}
+    with pytest.raises(UsageError) as caught:
+        configuration(table, {}, source="bakery.toml")
+    report = "\n".join(caught.value.details)
+    for fragment in ("did you mean 'profiles'", "did you mean 'overlay'", "'soon'", "'podman'", "'overlay' is missing"):
+        assert fragment in report
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("10m", 600), ("1h30m", 5400)])
+def test_durations_are_read(text, seconds):
+    assert duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "-5", "10 m", "m", "1d", "９０"[:0] + "ten"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(UsageError):
+        duration(text)
+
+
+@pytest.mark.parametrize("text", ["Prod", "a_b", "-a", "a-", "x" * 64, "../x", "prod;id", "$(id)", "a\nb", ""])
+def test_what_is_no_namespace_name_is_refused(text):
+    with pytest.raises(UsageError):
+        namespace(text)

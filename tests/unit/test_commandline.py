@@ -1,0 +1,137 @@
+"""Words become typed values; every way to be wrong has its exit code and the nearest match."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from invoke import Collection
+
+from bakery_ops.commandline import CommandLine, Positional, command, guarded, nearest, printable
+from bakery_ops.errors import ExitCode, Locked, UsageError
+
+seen: list[object] = []
+
+
+@command(name="take")
+def take(
+    count: Annotated[int, "how many"] = 1,
+    mode: Literal["fast", "slow"] = "fast",
+    path: Path | None = None,
+    item: tuple[int, ...] = (),
+    force: bool = False,
+) -> None:
+    """Takes one of each."""
+    seen.append((count, mode, path, item, force))
+
+
+@command(name="name")
+def name(word: Annotated[str, Positional, "a word"]) -> ExitCode:
+    """Takes a word."""
+    seen.append(word)
+    return ExitCode.CHANGES
+
+
+def run(*words: str) -> int:
+    seen.clear()
+    program = CommandLine(namespace=Collection(take, name), name="invoke", version="0")
+    try:
+        program.run(["invoke", *words])
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def test_defaults_are_the_functions_own():
+    assert run("take") == 0
+    assert seen == [(1, "fast", None, (), False)]
+
+
+def test_words_become_the_annotated_types():
+    assert run("take", "--count", "3", "--mode", "slow", "--path", "/x", "--item", "1", "--item", "2", "--force") == 0
+    assert seen == [(3, "slow", Path("/x"), (1, 2), True)]
+
+
+def test_the_result_of_the_function_is_the_exit_code():
+    assert run("name", "x") == ExitCode.CHANGES
+
+
+@pytest.mark.parametrize(
+    ("words", "fragment"),
+    [
+        (("take", "--count", "three"), "--count: 'three' is not a whole number"),
+        (("take", "--count", "-3"), "--count"),
+        (("take", "--mode", "fst"), "did you mean 'fast'"),
+        (("take", "--item", "x"), "--item: 'x' is not a whole number"),
+        (("take", "--item"), "--item needs a value"),
+        (("take", "--cuont", "3"), "did you mean '--count'"),
+        (("tkae",), "did you mean 'take'"),
+        (("name", "a\x1b[31mb"), "<word>"),
+        (("name",), "word"),
+    ],
+)
+def test_bad_words_end_in_64_with_a_hint_and_call_nothing(words, fragment, capsys):
+    assert run(*words) == ExitCode.USAGE
+    assert fragment in capsys.readouterr().err
+    assert seen == []
+
+
+def test_control_characters_of_a_bad_word_never_reach_the_terminal(capsys):
+    run("take", "--mode", "\x1b[2Jgone")
+    assert "\x1b" not in capsys.readouterr().err
+
+
+def test_each_error_of_our_tree_ends_in_its_exit_code(capsys):
+    def locked() -> ExitCode:
+        raise Locked("locked by ann", remedy="wait", details=["since 12:00"])
+
+    assert guarded(locked) == ExitCode.LOCKED
+    assert capsys.readouterr().err == "error: locked by ann\n  since 12:00\n  next: wait\n"
+
+
+def test_a_bug_is_saved_with_its_traceback_but_without_values(capsys):
+    def bug() -> ExitCode:
+        password = "hunter2-canary"
+        raise KeyError(len(password))
+
+    assert guarded(bug) == ExitCode.BUG
+    saved = Path(capsys.readouterr().err.split("traceback is in ")[1].split("\n")[0])
+    try:
+        assert "KeyError" in saved.read_text()
+        assert "hunter2-canary" not in saved.read_text().replace('password = "hunter2-canary"', "")
+    finally:
+        saved.unlink()
+
+
+def test_ctrl_c_ends_in_130():
+    def interrupted() -> ExitCode:
+        raise KeyboardInterrupt
+
+    assert guarded(interrupted) == ExitCode.INTERRUPTED
+
+
+def test_usage_errors_of_a_command_keep_their_remedy(capsys):
+    def wrong() -> ExitCode:
+        raise UsageError("no", remedy="yes")
+
+    assert guarded(wrong) == 64
+    assert "next: yes" in capsys.readouterr().err
+
+
+def test_nearest_is_silent_when_nothing_is_near():
+    assert nearest("zzz", ["deploy", "verify"]) == ""
+    assert nearest("verfy", ["deploy", "verify"]) == "verify"
+
+
+def test_printable_cuts_what_is_long():
+    assert len(printable("x" * 1000)) < 100
+
+
+def test_this_module_of_the_edge_imports_nothing_heavy():
+    heavy = {"kubernetes", "rich", "cryptography", "msgspec", "sh", "tenacity"}  # yaml comes with Invoke itself
+    import subprocess
+
+    code = "import sys, tasks; print(sorted(m.split('.')[0] for m in sys.modules))"
+    root = Path(__file__).resolve().parents[2]
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
+    assert not [module for module in heavy if f"'{module}'" in loaded]
