@@ -20,9 +20,6 @@ from bakery_ops.tools.programs import find, program_at
 
 __all__ = ["Result", "become", "find", "run"]
 
-_GRACE = 5.0
-"""Seconds between asking a process group to end and ending it."""
-
 
 class Result(NamedTuple):
     """How a program ended. `status`: its exit code, or minus the number of the signal that killed it."""
@@ -42,6 +39,7 @@ def run(
     timeout: float | None = None,
     check: bool = True,
     on_line: Callable[[str], None] | None = None,
+    grace: float = 5.0,
 ) -> Result:
     """Run a program to its end and return what it said.
 
@@ -50,9 +48,10 @@ def run(
         cwd: Where it runs; here by default.
         env: Merged over this process's environment; its PATH, if any, is the one searched.
         stdin: Bytes it reads; nothing by default, so a program that asks a question gets end of file.
-        timeout: Seconds; then its whole process group is asked to end, and 5 s later made to.
+        timeout: Seconds; then its whole process group is stopped.
         check: Whether a status other than 0 is an error.
         on_line: Called in this thread with each line of stdout and stderr, without its newline, as it comes.
+        grace: Seconds between asking the group to end (SIGTERM) and making it (SIGKILL).
     Raises:
         CommandFailed: `check`, and the status is not 0.
         TimedOut: `timeout` passed; the group is gone.
@@ -67,10 +66,10 @@ def run(
             if on_line is not None:
                 on_line(line)
     except BaseException:
-        program.stop()
+        program.stop(grace)
         raise
     if not program.ended:
-        program.stop()
+        program.stop(grace)
         raise TimedOut(
             f"{words[0]} did not end within {timeout:g} s and was stopped: {' '.join(words)}",
             details=(program.stderr.strip() or program.stdout.strip()).splitlines()[-20:],
@@ -215,15 +214,15 @@ class _Program:
                 return
             yield line
 
-    def stop(self) -> None:
+    def stop(self, grace: float) -> None:
         """End the whole process group: ask, wait, make. Its children outlive the program when only that is killed."""
         group: int = self._command.pgid
         try:
             self._signal(group, signal.SIGTERM)
-            self._waiter.join(_GRACE)
+            self._waiter.join(grace)
         finally:
             self._signal(group, signal.SIGKILL)
-            self._waiter.join(_GRACE)
+            self._waiter.join(5.0)  # only to collect it; a SIGKILL is not refused
 
     @staticmethod
     def _signal(group: int, number: signal.Signals) -> None:
