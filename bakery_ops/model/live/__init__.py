@@ -1,0 +1,227 @@
+"""What the API server says an object is: partial structs, only the fields that the rules read.
+
+Unknown fields are skipped while decoding (`msgspec.json.decode(raw, type=Pod)`), which is what makes a list of 1,000
+pods cheap. Everything has a default, because a server leaves out what is empty; what Go writes as `null` is typed so.
+Times stay text (`model/times.py` reads them): most are never looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bakery_ops.model.live.base import (
+    Condition,
+    Live,
+    Metadata,
+    OwnerReference,
+    Shape,
+)
+from bakery_ops.model.live.cluster import (
+    ClusterNode,
+    ClusterNodeSpec,
+    ClusterNodeStatus,
+    Event,
+    EventSeries,
+    EventSource,
+    Generic,
+    InvolvedObject,
+    Secret,
+    StorageClass,
+    Taint,
+)
+from bakery_ops.model.live.network import (
+    AutoscalerSpec,
+    AutoscalerStatus,
+    BackendService,
+    BalancedStatus,
+    BudgetStatus,
+    ClaimSpec,
+    ClaimStatus,
+    Endpoint,
+    EndpointConditions,
+    EndpointSlice,
+    HorizontalPodAutoscaler,
+    Ingress,
+    IngressBackend,
+    IngressHttp,
+    IngressPath,
+    IngressRule,
+    IngressSpec,
+    IngressTls,
+    LoadBalancerStatus,
+    PersistentVolumeClaim,
+    PodDisruptionBudget,
+    Service,
+    ServiceSpec,
+)
+from bakery_ops.model.live.pods import (
+    ClaimSource,
+    Container,
+    ContainerState,
+    ContainerStatus,
+    Pod,
+    PodSpec,
+    PodStatus,
+    PodTemplate,
+    Probe,
+    Resources,
+    Running,
+    Terminated,
+    Toleration,
+    Volume,
+    Waiting,
+)
+from bakery_ops.model.live.workloads import (
+    CronJob,
+    CronJobSpec,
+    CronJobStatus,
+    DaemonSet,
+    DaemonSetStatus,
+    Deployment,
+    Job,
+    JobSpec,
+    JobStatus,
+    LabelSelector,
+    ReplicaSet,
+    RollingUpdate,
+    StatefulSet,
+    Strategy,
+    WorkloadSpec,
+    WorkloadStatus,
+)
+from bakery_ops.model.manifest import ObjectRef
+
+__all__ = [
+    "STRUCTS",
+    "AutoscalerSpec",
+    "AutoscalerStatus",
+    "BackendService",
+    "BalancedStatus",
+    "BudgetStatus",
+    "ClaimSource",
+    "ClaimSpec",
+    "ClaimStatus",
+    "ClusterNode",
+    "ClusterNodeSpec",
+    "ClusterNodeStatus",
+    "Condition",
+    "Container",
+    "ContainerState",
+    "ContainerStatus",
+    "CronJob",
+    "CronJobSpec",
+    "CronJobStatus",
+    "DaemonSet",
+    "DaemonSetStatus",
+    "Deployment",
+    "Endpoint",
+    "EndpointConditions",
+    "EndpointSlice",
+    "Event",
+    "EventSeries",
+    "EventSource",
+    "Generic",
+    "HorizontalPodAutoscaler",
+    "Ingress",
+    "IngressBackend",
+    "IngressHttp",
+    "IngressPath",
+    "IngressRule",
+    "IngressSpec",
+    "IngressTls",
+    "InvolvedObject",
+    "Job",
+    "JobSpec",
+    "JobStatus",
+    "LabelSelector",
+    "Live",
+    "LiveObject",
+    "LoadBalancerStatus",
+    "Metadata",
+    "OwnerReference",
+    "PersistentVolumeClaim",
+    "Pod",
+    "PodDisruptionBudget",
+    "PodSpec",
+    "PodStatus",
+    "PodTemplate",
+    "Probe",
+    "ReplicaSet",
+    "Resources",
+    "RollingUpdate",
+    "Running",
+    "Secret",
+    "Service",
+    "ServiceSpec",
+    "Shape",
+    "StatefulSet",
+    "StorageClass",
+    "Strategy",
+    "Taint",
+    "Terminated",
+    "Toleration",
+    "Volume",
+    "Waiting",
+    "WorkloadSpec",
+    "WorkloadStatus",
+    "group_of",
+    "ref_of",
+    "struct_for",
+]
+
+LiveObject = (
+    Pod
+    | Deployment
+    | ReplicaSet
+    | StatefulSet
+    | DaemonSet
+    | Job
+    | CronJob
+    | PersistentVolumeClaim
+    | StorageClass
+    | HorizontalPodAutoscaler
+    | Service
+    | EndpointSlice
+    | Ingress
+    | PodDisruptionBudget
+    | Secret
+    | ClusterNode
+    | Event
+    | Generic
+)
+
+_BY_GROUP_AND_KIND: Mapping[tuple[str, str], type[LiveObject]] = {
+    ("", "Pod"): Pod,
+    ("apps", "Deployment"): Deployment,
+    ("apps", "ReplicaSet"): ReplicaSet,
+    ("apps", "StatefulSet"): StatefulSet,
+    ("apps", "DaemonSet"): DaemonSet,
+    ("batch", "Job"): Job,
+    ("batch", "CronJob"): CronJob,
+    ("", "PersistentVolumeClaim"): PersistentVolumeClaim,
+    ("storage.k8s.io", "StorageClass"): StorageClass,
+    ("autoscaling", "HorizontalPodAutoscaler"): HorizontalPodAutoscaler,
+    ("", "Service"): Service,
+    ("discovery.k8s.io", "EndpointSlice"): EndpointSlice,
+    ("networking.k8s.io", "Ingress"): Ingress,
+    ("policy", "PodDisruptionBudget"): PodDisruptionBudget,
+    ("", "Secret"): Secret,
+    ("", "Node"): ClusterNode,
+    ("", "Event"): Event,
+}
+
+STRUCTS: Mapping[str, type[LiveObject]] = {kind: struct for (_, kind), struct in _BY_GROUP_AND_KIND.items()}
+
+
+def struct_for(api_version: str, kind: str) -> type[LiveObject]:
+    """The struct to decode an object into; a foreign kind that shares a name (Knative's Service) is Generic."""
+    return _BY_GROUP_AND_KIND.get((group_of(api_version), kind), Generic)
+
+
+def group_of(api_version: str) -> str:
+    """The group of an apiVersion: "apps" of "apps/v1", "" of "v1"."""
+    return api_version.rpartition("/")[0]
+
+
+def ref_of(live: LiveObject) -> ObjectRef:
+    return ObjectRef(group_of(live.api_version), live.kind, live.metadata.namespace, live.metadata.name)

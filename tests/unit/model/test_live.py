@@ -1,0 +1,74 @@
+"""The structs read what a real API server writes, nulls included, and a thousand pods are cheap."""
+
+from __future__ import annotations
+
+import json
+from time import perf_counter
+
+import msgspec
+
+from bakery_ops.model import live
+from bakery_ops.model.manifest import ObjectRef
+from tests.unit.model.samples import POD
+
+
+def test_pod_keeps_the_fields_the_rules_read() -> None:
+    pod = msgspec.json.decode(json.dumps(POD), type=live.Pod)
+    status = pod.status.container_statuses[0]
+    assert pod.metadata.owner_references[0].kind == "ReplicaSet"
+    assert status.state.waiting is not None
+    assert status.state.waiting.reason == "CrashLoopBackOff"
+    assert status.last_state.terminated is not None
+    assert status.last_state.terminated.exit_code == 1
+    assert pod.spec.containers[0].readiness_probe == live.Probe(
+        period_seconds=5, failure_threshold=3, timeout_seconds=2
+    )
+    assert pod.spec.volumes[1].persistent_volume_claim == live.ClaimSource("data")
+
+
+def test_nulls_that_go_writes_are_accepted() -> None:
+    event = '{"kind":"Event","firstTimestamp":null,"lastTimestamp":null,"eventTime":null,"series":null,"count":null}'
+    assert msgspec.json.decode(event, type=live.Event).first_timestamp is None
+    slices = '{"kind":"EndpointSlice","endpoints":null,"ports":null}'
+    assert msgspec.json.decode(slices, type=live.EndpointSlice).endpoints is None
+    scaler = '{"kind":"HorizontalPodAutoscaler","status":{"currentMetrics":null,"conditions":null,"desiredReplicas":0}}'
+    assert msgspec.json.decode(scaler, type=live.HorizontalPodAutoscaler).status.conditions is None
+    ended = '{"exitCode":1,"startedAt":null,"finishedAt":null}'
+    assert msgspec.json.decode(ended, type=live.Terminated).finished_at is None
+
+
+def test_kind_without_a_struct_is_generic() -> None:
+    widget = '{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"a"},"status":{"phase":"ok"}}'
+    decoded = msgspec.json.decode(widget, type=live.struct_for("example.com/v1", "Widget"))
+    assert isinstance(decoded, live.Generic)
+    assert decoded.status == {"phase": "ok"}
+
+
+def test_foreign_kind_that_shares_a_name_is_generic() -> None:
+    assert live.struct_for("serving.knative.dev/v1", "Service") is live.Generic
+    assert live.struct_for("v1", "Service") is live.Service
+    assert live.STRUCTS["Service"] is live.Service
+
+
+def test_ref_names_group_kind_namespace_and_name() -> None:
+    deployment = live.Deployment("apps/v1", "Deployment", live.Metadata(name="a", namespace="n"))
+    assert live.ref_of(deployment) == ObjectRef("apps", "Deployment", "n", "a")
+    assert live.ref_of(live.Pod("v1", "Pod", live.Metadata(name="a"))) == ObjectRef("", "Pod", "", "a")
+
+
+def test_secret_never_shows_its_values() -> None:
+    secret = live.Secret("v1", "Secret", live.Metadata(name="s", namespace="n"), data={"password": "aHVudGVyMg=="})
+    assert "aHVudGVyMg" not in f"{secret} {secret!r} {[secret]!r}"
+
+
+def test_a_thousand_pods_decode_within_fifty_milliseconds() -> None:
+    decoder = msgspec.json.Decoder(list[live.Pod])
+    raw = json.dumps([POD] * 1000).encode()
+    best = min(_seconds(decoder, raw) for _ in range(5))
+    assert best < 0.05
+
+
+def _seconds(decoder: msgspec.json.Decoder[list[live.Pod]], raw: bytes) -> float:
+    start = perf_counter()
+    decoder.decode(raw)
+    return perf_counter() - start
