@@ -1,0 +1,114 @@
+"""Long-running programs of the sandbox: started detached, recorded at once, stopped newest first.
+
+They outlive the command that started them, so they get a session of their own and no pipe to us.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from bakery_ops.errors import OperationFailed
+from bakery_ops.sandbox import processes
+
+_TAIL_LINES = 20
+
+
+class Daemon(NamedTuple):
+    """A started program: its role, process id, what identifies that process, and where it writes."""
+
+    name: str
+    pid: int
+    identity: str
+    log: str
+
+    @property
+    def is_running(self) -> bool:
+        return processes.is_running(self.pid, self.identity)
+
+
+class Daemons:
+    """The daemons of one instance, in the order they were started; kept in `directory`/daemons.json."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._record = directory / "daemons.json"
+        self._listed: list[Daemon] = self._read()
+
+    def __iter__(self) -> Iterator[Daemon]:
+        return iter(tuple(self._listed))
+
+    def start(self, name: str, argv: Sequence[str | Path], *, environment: Mapping[str, str] | None = None) -> Daemon:
+        """Start a program that lives on after us; its output goes to `logs/<name>.log`.
+
+        Args:
+            name: Its role, unique in the instance.
+            argv: Absolute path of the program, and arguments.
+            environment: Added to ours.
+        """
+        log = self._directory / "logs" / f"{name}.log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        words = [str(word) for word in argv]
+        marked = {**os.environ, **(environment or {}), processes.MARK: str(self._directory)}
+        pid = os.posix_spawn(
+            words[0],
+            words,
+            marked,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+        )
+        daemon = Daemon(name, pid, processes.identity(pid), str(log))
+        self._listed.append(daemon)
+        self._write()
+        return daemon
+
+    def require_running(self, *, remedy: str = "") -> None:
+        """Raises: OperationFailed with the last lines of the first daemon that died."""
+        for daemon in self._listed:
+            if not daemon.is_running:
+                raise OperationFailed(
+                    f"the sandbox's {daemon.name} ended unexpectedly; its last lines are below and all of them in {daemon.log}",
+                    remedy=remedy or "invoke sandbox.stop, then start it again",
+                    details=self.tail(daemon),
+                )
+
+    @staticmethod
+    def tail(daemon: Daemon) -> list[str]:
+        """The last lines of a daemon's log."""
+        try:
+            return Path(daemon.log).read_text(errors="replace").splitlines()[-_TAIL_LINES:]
+        except OSError:
+            return []
+
+    def stop(self, names: Callable[[str], bool] = lambda _name: True, *, grace: float = 3.0) -> None:
+        """Stop those daemons whose name `names` accepts, newest first, and forget them."""
+        for daemon in reversed(tuple(self._listed)):
+            if names(daemon.name):
+                processes.end(daemon.pid, daemon.identity, grace=grace)
+                self._listed.remove(daemon)
+                self._write()
+
+    def sweep(self) -> None:
+        """End what carries this instance's mark but was never recorded: a start was killed between start and record."""
+        recorded = {daemon.pid for daemon in self._listed}
+        left = [pid for pid in processes.marked(self._directory) if pid not in recorded and pid != os.getpid()]
+        processes.end_all([(pid, processes.identity(pid)) for pid in left], grace=2.0)
+
+    def _read(self) -> list[Daemon]:
+        try:
+            return msgspec.json.decode(self._record.read_bytes(), type=list[Daemon])
+        except (OSError, msgspec.DecodeError):
+            return []
+
+    def _write(self) -> None:
+        temporary = self._record.with_suffix(".part")
+        temporary.write_bytes(msgspec.json.encode(self._listed))
+        temporary.replace(self._record)

@@ -1,0 +1,216 @@
+"""Start, status and stop of the sandbox: the one door of this room.
+
+Everything is found again through the instance's directory, so any command can finish what another one began.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from bakery_ops.errors import Locked, PreflightRefused
+from bakery_ops.sandbox import addons, binaries, controlplane, flags, pki, realnode, record, simulated
+from bakery_ops.sandbox.api import Api
+from bakery_ops.sandbox.controlplane import ControlPlane
+from bakery_ops.sandbox.daemons import Daemons
+from bakery_ops.sandbox.flags import Endpoints
+from bakery_ops.sandbox.instance import DEFAULT_NAME, Instance, instance
+from bakery_ops.sandbox.record import Kind, Record
+from bakery_ops.sandbox.sizes import DEFAULT_NODE, NodeSize
+
+Say = Callable[[str], None]
+
+
+class SandboxStatus(NamedTuple):
+    """A sandbox as it is now. `state`: running, broken (some of it died), or stopped.
+
+    `nodes` are its simulated nodes' sizes, `started_at` seconds since the epoch, `pids` its daemons by name.
+    """
+
+    name: str
+    state: str
+    kind: Kind | None
+    kubeconfig: Path
+    context: str
+    nodes: tuple[NodeSize, ...]
+    started_at: float
+    pids: dict[str, int]
+    problems: tuple[str, ...] = ()
+
+
+def start(
+    kind: Kind | None,
+    nodes: Sequence[NodeSize],
+    *,
+    say: Say,
+    repository: Path,
+    name: str = DEFAULT_NAME,
+) -> SandboxStatus:
+    """Start the sandbox, or find it running.
+
+    Args:
+        kind: `real` (root, Linux), `simulated`, or None: real where possible, else simulated, said plainly.
+        nodes: Sizes of the simulated nodes; none means one of 8 CPU and 20 GiB (simulated), or none (real).
+        say: Gets one line per step.
+        repository: The clone; `sandbox/kubenode` in it is built when the cache lacks it.
+        name: Which instance; several run side by side.
+    Raises:
+        PreflightRefused: it cannot run here, or another kind or other nodes run under this name.
+        Locked: another command is starting or stopping it.
+        OperationFailed, TimedOut: it did not come up; what was started is gone again, its logs are kept.
+    """
+    place = instance(name)
+    with _alone(place):
+        found = status(name)
+        if found.state == "running":
+            _require_same(found, kind, tuple(nodes))
+            say(f"the sandbox is running already ({found.kind}, context {found.context})")
+            return found
+        chosen = kind or _possible_kind(say)
+        if chosen == "real":
+            realnode.require_possible()
+        program = binaries.build(binaries.kubenode(repository), say=say)
+        if found.state == "broken":
+            say("cleaning up after a sandbox that did not end properly")
+        _remove(place)
+        try:
+            return _start(place, chosen, tuple(nodes), program, repository, say=say)
+        except BaseException:
+            _remove(place, keep_logs=True)
+            raise
+
+
+def status(name: str = DEFAULT_NAME) -> SandboxStatus:
+    """What the instance called `name` is now; asks the processes and the API server, changes nothing."""
+    place = instance(name)
+    found = record.read(place.directory)
+    daemons = Daemons(place.directory)
+    pids = {daemon.name: daemon.pid for daemon in daemons}
+    if found is None and not pids:
+        return SandboxStatus(name, "stopped", None, place.kubeconfig, place.context, (), 0.0, {})
+    problems = [f"{daemon.name} (process {daemon.pid}) is gone" for daemon in daemons if not daemon.is_running]
+    if found is None or not found.server:
+        problems.append("its start did not finish")
+    elif not problems:
+        with Api(found.server, place.pki) as api:
+            if not api.is_ready():
+                problems.append(f"its API server at {found.server} does not answer")
+    return SandboxStatus(
+        name=name,
+        state="broken" if problems else "running",
+        kind=found.kind if found else None,
+        kubeconfig=place.kubeconfig,
+        context=place.context,
+        nodes=found.nodes if found else (),
+        started_at=found.started_at if found else 0.0,
+        pids=pids,
+        problems=tuple(problems),
+    )
+
+
+def stop(*, say: Say, name: str = DEFAULT_NAME) -> bool:
+    """Stop the instance and remove every trace of it; False when there was none.
+
+    Raises: Locked; OperationFailed naming what could not be removed.
+    """
+    place = instance(name)
+    if not place.directory.exists():
+        return False
+    with _alone(place):
+        existed = status(name).state != "stopped"
+        began = time.monotonic()
+        _remove(place)
+        if existed:
+            say(f"sandbox {name} stopped and removed in {time.monotonic() - began:.1f} s")
+    _forget(place)
+    return existed
+
+
+def can_run_real() -> list[str]:
+    """Why a real node cannot run here, one sentence each; [] when it can."""
+    return realnode.obstacles()
+
+
+def _start(
+    place: Instance, kind: Kind, nodes: tuple[NodeSize, ...], program: Path, repository: Path, *, say: Say
+) -> SandboxStatus:
+    began = time.monotonic()
+    if kind == "simulated" and not nodes:
+        nodes = (DEFAULT_NODE,)
+    wanted = Record(kind=kind, nodes=nodes, started_at=time.time())
+    record.write(place.directory, wanted)
+    daemons = Daemons(place.directory)
+    plane = (realnode.prepare if kind == "real" else _simulated_plane)(place, program)
+    place.volumes.mkdir(exist_ok=True)
+    controlplane.start(plane, daemons, say=say)
+    with Api(plane.endpoints.server, place.pki) as api:
+        api.apply([addons.storage_class()])
+        if nodes:
+            simulated.start(plane, daemons, api, nodes, tainted=kind == "real", say=say)
+    record.write(place.directory, msgspec.structs.replace(wanted, server=plane.endpoints.server))
+    say(f"sandbox ready after {time.monotonic() - began:.1f} s; export KUBECONFIG={place.kubeconfig}")
+    return status(place.name)
+
+
+def _simulated_plane(place: Instance, program: Path) -> ControlPlane:
+    api_port, etcd_port, peer_port = controlplane.free_ports(3)
+    server = f"https://127.0.0.1:{api_port}"
+    hosts = ["localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc", flags.API_SERVICE_ADDRESS]
+    pki.write_pki(place.pki, pki.control_plane_leaves(hosts))
+    # The API server refuses to advertise a loopback address; nothing is ever sent to the one it gets instead.
+    return ControlPlane(place, program, Endpoints("127.0.0.1", "10.231.255.1", server, api_port, etcd_port, peer_port))
+
+
+def _possible_kind(say: Say) -> Kind:
+    reasons = realnode.obstacles()
+    if not reasons:
+        return "real"
+    say(f"using simulated nodes, on which containers do not run: {reasons[0]}")
+    return "simulated"
+
+
+def _require_same(found: SandboxStatus, kind: Kind | None, nodes: tuple[NodeSize, ...]) -> None:
+    remedy = "invoke sandbox.stop removes the running one; then start again"
+    if kind is not None and kind != found.kind:
+        raise PreflightRefused(f"a {found.kind} sandbox is running, and a {kind} one was asked for", remedy=remedy)
+    if nodes and nodes != found.nodes:
+        have, want = ("; ".join(map(str, sizes)) or "none" for sizes in (found.nodes, nodes))
+        raise PreflightRefused(
+            f"the running sandbox has other simulated nodes than asked for: it has {have}, not {want}", remedy=remedy
+        )
+
+
+def _remove(place: Instance, *, keep_logs: bool = False) -> None:
+    """End every process, undo every change on the machine, then remove the directory (but not its lock)."""
+    daemons = Daemons(place.directory)
+    daemons.stop()
+    daemons.sweep()
+    for path in place.directory.iterdir() if place.directory.exists() else ():
+        if path.name == "lock" or (keep_logs and path.name == "logs"):
+            continue
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _forget(place: Instance) -> None:
+    shutil.rmtree(place.directory, ignore_errors=True)
+
+
+@contextmanager
+def _alone(place: Instance) -> Iterator[None]:
+    place.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (place.directory / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Locked(
+                f"another command is starting or stopping the sandbox {place.name!r}",
+                remedy="wait for it, or end it with Ctrl-C where it runs",
+            ) from error
+        yield
