@@ -1,0 +1,91 @@
+"""Watch caches for a namespace: one stream and one thread per kind. Implements the Protocol `workflows.ports.Mirror`."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+
+from bakery_ops.cluster.discovery import BUILT_IN, Discovery, Resource
+from bakery_ops.cluster.lag import LagMeter
+from bakery_ops.cluster.reflector import Reflector, Settings, Target
+from bakery_ops.cluster.transport import Transport
+from bakery_ops.rules.rollout.events import Event, Synced
+
+_STOP_WITHIN = 3.0
+
+# Events cannot be selected by label, and a field selector knows no "or". Leaving out the chatter of every healthy start
+# instead keeps all warnings and the normal reasons we need (Pulled, TriggeredScaleUp, …) in one stream.
+_CHATTER = (
+    "Scheduled", "Pulling", "Created", "Started", "SuccessfulCreate", "SuccessfulDelete", "ScalingReplicaSet",
+    "LeaderElection", "SuccessfulAttachVolume", "NoPods", "CreatedPod",
+)  # fmt: skip
+EVENT_SELECTOR = ",".join(f"reason!={reason}" for reason in _CHATTER)
+
+
+class ApiMirror:
+    """Streams that deliver rollout events from their own threads, each kind's in order.
+
+    Args:
+        notify: Gets one line when the server refuses a stream.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        discovery: Discovery,
+        lag: LagMeter,
+        *,
+        notify: Callable[[str], None] = lambda line: None,
+        settings: Settings = Settings(),  # noqa: B008 an immutable value
+    ) -> None:
+        self._transport, self._discovery, self._lag = transport, discovery, lag
+        self._notify, self._settings = notify, settings
+        self._streams: dict[str, Reflector] = {}
+        self._threads: list[threading.Thread] = []
+
+    def start(self, kinds: Sequence[str], namespace: str, deliver: Callable[[Event], None]) -> None:
+        """Begin to follow `kinds` of `namespace` ("" is all of them). A custom kind is written "Kind.group".
+
+        A kind that the server does not serve is Synced at once, empty. Streams start side by side; Synced tells when
+        each is complete.
+        """
+        for kind in kinds:
+            resource = self._resource(kind)
+            if resource is None:
+                deliver(Synced(self._transport.clock.now(), kind))
+                continue
+            target = Target(
+                resource, kind.partition(".")[0], namespace or None, EVENT_SELECTOR if kind == "Event" else ""
+            )
+            reflector = Reflector(
+                self._transport, target, deliver, lag=self._lag, notify=self._notify, settings=self._settings
+            )
+            thread = threading.Thread(target=reflector.run, name=f"watch-{resource.plural}", daemon=True)
+            self._streams[kind] = reflector
+            self._threads.append(thread)
+            thread.start()
+
+    def refresh(self, kinds: Iterable[str]) -> None:
+        """List these kinds anew: the safety net under a wait that takes long."""
+        for kind in kinds:
+            if kind in self._streams:
+                self._streams[kind].refresh()
+
+    def stop(self) -> None:
+        """End all streams; returns when their threads have ended, 3 s at most."""
+        for reflector in self._streams.values():
+            reflector.stop()
+        for thread in self._threads:
+            thread.join(_STOP_WITHIN / max(1, len(self._threads)) + 0.2)
+        self._streams.clear()
+        self._threads.clear()
+
+    def lag(self, share: float = 0.95) -> float | None:
+        """Seconds the watches run behind our own writes, at that percentile; None without a sample."""
+        return self._lag.percentile(share)
+
+    def _resource(self, kind: str) -> Resource | None:
+        name, _, group = kind.partition(".")
+        if group:
+            return self._discovery.find(group, name)
+        return next((resource for (_, known), resource in BUILT_IN.items() if known == name), None)

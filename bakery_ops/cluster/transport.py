@@ -1,0 +1,290 @@
+"""One HTTP exchange with the API server: timed, counted, never retried here, and its failures in our own words."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from typing import NamedTuple, Protocol
+from urllib.parse import urlencode
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProxyError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from bakery_ops.cluster.clock import ServerClock, steady
+
+JSON = "application/json"
+_ERROR_BODY_LIMIT = 64 * 1024
+_CHUNK = 64 * 1024
+
+Query = Mapping[str, str | int | bool]
+
+
+class Timeouts(NamedTuple):
+    """Seconds: to connect (and shake hands), and between two pieces of an answer."""
+
+    connect: float = 5.0
+    read: float = 30.0
+
+
+class Trouble(Enum):
+    """Why an exchange failed below HTTP."""
+
+    REFUSED = "connection refused"
+    NAME = "its name does not resolve"
+    TLS = "TLS failed"
+    PROXY = "the proxy failed"
+    TIMEOUT = "no answer in time"
+    RESET = "the connection broke"
+
+
+class TransportError(Exception):
+    """No HTTP answer. `sent`: the request may have reached the server, so a write's outcome is unknown."""
+
+    def __init__(self, trouble: Trouble, text: str, *, sent: bool) -> None:
+        super().__init__(text)
+        self.trouble, self.sent = trouble, sent
+
+
+class Reply(NamedTuple):
+    """`sent` and `received` are steady seconds (clock.steady); `date` is the Date header in epoch seconds, or None."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sent: float
+    received: float
+    date: float | None
+    session: int
+
+
+class Session(NamedTuple):
+    """Connections with one set of credentials. `headers` may hold a token: never printed."""
+
+    pool: urllib3.PoolManager
+    headers: Mapping[str, str]
+
+
+class Stream(Protocol):
+    """An open watch: its status, its chunks as they arrive, and a way for another thread to end it."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> Iterator[bytes]: ...
+    def close(self) -> None: ...
+
+
+class Transport:
+    """Exchanges with one server. Safe to use from many threads.
+
+    Args:
+        server: "https://host:port", with a path prefix where the API lives below one.
+        authenticate: Builds a Session from the credentials as they are now; called again by `renew`.
+    """
+
+    def __init__(
+        self,
+        server: str,
+        authenticate: Callable[[], Session],
+        clock: ServerClock,
+        *,
+        steady: Callable[[], float] = steady,
+    ) -> None:
+        self.server, self.clock, self.steady = server, clock, steady
+        self.stopped = threading.Event()
+        self._authenticate = authenticate
+        self._session, self._generation = authenticate(), 0
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """How many requests were sent so far, by verb: get, list, watch, apply, dry-run, delete, …"""
+        with self._lock:
+            return dict(self._counts)
+
+    def renew(self, generation: int) -> bool:
+        """Load the credentials anew after a 401 to a request of session `generation`; True: worth sending again."""
+        with self._lock:
+            if generation == self._generation:
+                self._session, self._generation = self._authenticate(), generation + 1
+            return True
+
+    def send(
+        self,
+        verb: str,
+        method: str,
+        path: str,
+        query: Query | None = None,
+        *,
+        body: bytes | None = None,
+        content_type: str = JSON,
+        accept: str = JSON,
+        timeouts: Timeouts = Timeouts(),  # noqa: B008 an immutable value
+    ) -> Reply:
+        """One request and its whole answer (of an error, the first 64 KiB).
+
+        Raises: TransportError.
+        """
+        session, generation = self._begin(verb)
+        headers = {**session.headers, "Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = content_type
+        sent = self.steady()
+        try:
+            response = self._open(session, method, _target(path, query), headers, body, timeouts)
+            content = _content(response)
+        except (HTTPError, OSError) as error:
+            raise translated(error) from error
+        received = self.steady()
+        date = _date(response.headers.get("Date"))
+        if date is not None:
+            self.clock.observe(date, sent, received)
+        return Reply(response.status, response.headers, content, sent, received, date, generation)
+
+    def stream(self, path: str, query: Query, *, accept: str = JSON, timeouts: Timeouts) -> WatchStream:
+        """Open a watch. Raises: TransportError."""
+        session, generation = self._begin("watch")
+        headers = {**session.headers, "Accept": accept}
+        try:
+            response = self._open(session, "GET", _target(path, query), headers, None, timeouts)
+        except (HTTPError, OSError) as error:
+            raise translated(error) from error
+        return WatchStream(response, generation)
+
+    def close(self) -> None:
+        """End pauses between retries at once and drop idle connections."""
+        self.stopped.set()
+        self._session.pool.clear()
+
+    def _begin(self, verb: str) -> tuple[Session, int]:
+        with self._lock:
+            self._counts[verb] += 1
+            return self._session, self._generation
+
+    def _open(
+        self,
+        session: Session,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeouts: Timeouts,
+    ) -> urllib3.BaseHTTPResponse:
+        return session.pool.urlopen(
+            method,
+            self.server + target,
+            body=body,
+            headers=headers,
+            timeout=urllib3.Timeout(connect=timeouts.connect, read=timeouts.read),
+            retries=False,
+            redirect=False,
+            preload_content=False,
+        )
+
+
+class WatchStream:
+    """A watch over urllib3."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse, session: int) -> None:
+        self._response = response
+        self.status, self.headers, self.session = response.status, response.headers, session
+
+    def chunks(self) -> Iterator[bytes]:
+        """Bytes as they arrive, until the server ends the answer. Raises: TransportError."""
+        try:
+            yield from self._response.stream(_CHUNK)
+        except (HTTPError, OSError, ValueError, AttributeError) as error:
+            # ValueError and AttributeError: another thread closed the response between two reads.
+            raise translated(error) from error
+
+    def error_body(self) -> bytes:
+        try:
+            return self._response.read(_ERROR_BODY_LIMIT)
+        except (HTTPError, OSError) as error:
+            raise translated(error) from error
+
+    def close(self) -> None:
+        """Wake a thread that waits for the next chunk; the connection is not used again. Callable from any thread."""
+        try:
+            self._response.shutdown()
+        except (ValueError, RuntimeError, OSError):
+            return  # already over
+
+    def release(self) -> None:
+        """Close for good; only by the thread that reads."""
+        self._response.close()
+
+
+def translated(error: Exception) -> TransportError:
+    """Our words for an error of urllib3 or of the socket, and whether the request may have arrived."""
+    if isinstance(error, ProxyError):
+        return TransportError(Trouble.PROXY, f"the proxy failed: {error.original_error}", sent=False)
+    if isinstance(error, NameResolutionError):
+        return TransportError(Trouble.NAME, "its name does not resolve", sent=False)
+    if isinstance(error, ConnectTimeoutError):
+        return TransportError(Trouble.TIMEOUT, "no connection in time", sent=False)
+    if isinstance(error, NewConnectionError):
+        return TransportError(Trouble.REFUSED, _reason(error), sent=False)
+    if isinstance(error, SSLError) and (refusal := _tls_refusal(error)):
+        return TransportError(Trouble.TLS, f"TLS failed: {refusal}", sent=False)
+    if isinstance(error, ReadTimeoutError | TimeoutError | socket.timeout):
+        return TransportError(Trouble.TIMEOUT, "no answer in time", sent=True)
+    return TransportError(Trouble.RESET, "the connection broke", sent=True)
+
+
+def _reason(error: NewConnectionError) -> str:
+    cause = error.__cause__ or error.__context__
+    detail = (cause.strerror or "") if isinstance(cause, OSError) else ""
+    return detail.lower() or "connection refused"
+
+
+def _tls_refusal(error: SSLError) -> str:
+    """Why one side rejected the other's certificate; "" for an end of stream, which is a broken connection."""
+    cause = error.args[0] if error.args else error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return cause.verify_message
+    reason = str(getattr(cause, "reason", "") or "")
+    return reason.replace("_", " ").lower() if "ALERT" in reason or "WRONG_VERSION" in reason else ""
+
+
+def _content(response: urllib3.BaseHTTPResponse) -> bytes:
+    if response.status < 400:
+        content = response.read()
+        response.release_conn()
+        return content
+    content = response.read(_ERROR_BODY_LIMIT)
+    if len(content) < _ERROR_BODY_LIMIT:
+        response.release_conn()
+    else:
+        response.close()
+    return content
+
+
+def _target(path: str, query: Query | None) -> str:
+    if not query:
+        return path
+    pairs = {key: str(value).lower() if isinstance(value, bool) else value for key, value in query.items()}
+    return f"{path}?{urlencode(pairs)}"
+
+
+def _date(text: str | None) -> float | None:
+    if not text:
+        return None
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError):
+        return None
