@@ -16,7 +16,7 @@ from typing import NamedTuple
 import msgspec
 
 from bakery_ops.errors import Locked, PreflightRefused
-from bakery_ops.sandbox import addons, binaries, controlplane, flags, pki, realnode, record, simulated
+from bakery_ops.sandbox import addons, binaries, controlplane, flags, machine, pki, realnode, record, simulated
 from bakery_ops.sandbox.api import Api
 from bakery_ops.sandbox.controlplane import ControlPlane
 from bakery_ops.sandbox.daemons import Daemons
@@ -75,7 +75,8 @@ def start(
             return found
         chosen = kind or _possible_kind(say)
         if chosen == "real":
-            realnode.require_possible()
+            machine.require_possible()
+            machine.ensure_packages(say=say)
         program = binaries.build(binaries.kubenode(repository), say=say)
         if found.state == "broken":
             say("cleaning up after a sandbox that did not end properly")
@@ -135,7 +136,7 @@ def stop(*, say: Say, name: str = DEFAULT_NAME) -> bool:
 
 def can_run_real() -> list[str]:
     """Why a real node cannot run here, one sentence each; [] when it can."""
-    return realnode.obstacles()
+    return machine.obstacles()
 
 
 def _start(
@@ -145,13 +146,21 @@ def _start(
     if kind == "simulated" and not nodes:
         nodes = (DEFAULT_NODE,)
     wanted = Record(kind=kind, nodes=nodes, started_at=time.time())
-    record.write(place.directory, wanted)
     daemons = Daemons(place.directory)
-    plane = (realnode.prepare if kind == "real" else _simulated_plane)(place, program)
     place.volumes.mkdir(exist_ok=True)
+    if kind == "real":
+        used = realnode.programs(program, repository, say=say)
+        wanted = realnode.survey(place, wanted)
+        record.write(place.directory, wanted)
+        plane = realnode.prepare(place, wanted, used, daemons, say=say)
+    else:
+        record.write(place.directory, wanted)
+        plane = _simulated_plane(place, program)
     controlplane.start(plane, daemons, say=say)
     with Api(plane.endpoints.server, place.pki) as api:
         api.apply([addons.storage_class()])
+        if kind == "real":
+            realnode.start(plane, wanted, used, daemons, api, say=say)
         if nodes:
             simulated.start(plane, daemons, api, nodes, tainted=kind == "real", say=say)
     record.write(place.directory, msgspec.structs.replace(wanted, server=plane.endpoints.server))
@@ -169,7 +178,7 @@ def _simulated_plane(place: Instance, program: Path) -> ControlPlane:
 
 
 def _possible_kind(say: Say) -> Kind:
-    reasons = realnode.obstacles()
+    reasons = machine.obstacles()
     if not reasons:
         return "real"
     say(f"using simulated nodes, on which containers do not run: {reasons[0]}")
@@ -190,8 +199,11 @@ def _require_same(found: SandboxStatus, kind: Kind | None, nodes: tuple[NodeSize
 def _remove(place: Instance, *, keep_logs: bool = False) -> None:
     """End every process, undo every change on the machine, then remove the directory (but not its lock)."""
     daemons = Daemons(place.directory)
+    made = record.read(place.directory)
     daemons.stop()
     daemons.sweep()
+    if made is not None and made.kind == "real":
+        realnode.remove(place, made)
     for path in place.directory.iterdir() if place.directory.exists() else ():
         if path.name == "lock" or (keep_logs and path.name == "logs"):
             continue

@@ -27,6 +27,9 @@ class Leaf(NamedTuple):
     hosts: tuple[str, ...] = ()
 
 
+PROXY_LEAF = Leaf("proxy", "system:kube-proxy")
+
+
 def control_plane_leaves(hosts: Sequence[str]) -> list[Leaf]:
     """The leaves every cluster needs; `hosts` are the names and addresses its API server is reached by."""
     return [
