@@ -31,6 +31,7 @@ class Taint(Shape, frozen=True):
 
 
 class ClusterNodeSpec(Shape, frozen=True):
+    provider_id: str = msgspec.field(default="", name="providerID")
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
 
