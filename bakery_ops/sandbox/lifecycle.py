@@ -23,6 +23,7 @@ from bakery_ops.sandbox.daemons import Daemons
 from bakery_ops.sandbox.flags import Endpoints
 from bakery_ops.sandbox.instance import DEFAULT_NAME, Instance, instance
 from bakery_ops.sandbox.record import Kind, Record
+from bakery_ops.sandbox.runtime import ImageStore
 from bakery_ops.sandbox.sizes import DEFAULT_NODE, NodeSize
 
 Say = Callable[[str], None]
@@ -134,9 +135,30 @@ def stop(*, say: Say, name: str = DEFAULT_NAME) -> bool:
     return existed
 
 
+def import_archive(tar: Path, *, say: Say, name: str = DEFAULT_NAME) -> bool:
+    """Import the images of a docker archive into the running real node; False when all of them are there already.
+
+    Raises: PreflightRefused when no real node runs or the disk is full; OperationFailed with containerd's words.
+    """
+    return _images_of(name).import_archive(tar, say=say)
+
+
+def present_images(name: str = DEFAULT_NAME) -> dict[str, str]:
+    """Name -> image id of the images imported into the running real node. Raises: PreflightRefused when none runs."""
+    return _images_of(name).present()
+
+
 def can_run_real() -> list[str]:
     """Why a real node cannot run here, one sentence each; [] when it can."""
     return machine.obstacles()
+
+
+def _images_of(name: str) -> ImageStore:
+    place = instance(name)
+    found = record.read(place.directory)
+    if found is None or found.kind != "real" or not found.server:
+        raise PreflightRefused("no real node runs here, so there is nothing to import images into", remedy="invoke sandbox.start")
+    return ImageStore(place.directory)
 
 
 def _start(

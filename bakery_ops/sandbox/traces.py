@@ -78,9 +78,11 @@ def remove_links_into(directory: Path, *, place: Path = Path("/var/log/container
 
 
 def remove_network_results(network: str, *, place: Path = Path("/var/lib/cni/results")) -> None:
-    """Remove what libcni remembers about pods of the container network `network`."""
-    for path in place.glob(f"{network}-*") if place.is_dir() else ():
+    """Remove what libcni remembers about pods of the container network `network`, their loopback device included."""
+    for path in place.glob(f"{network}-*-*") if place.is_dir() else ():
+        pod = path.name.removeprefix(f"{network}-").partition("-")[0]
         path.unlink(missing_ok=True)
+        (place / f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
 
 
 def parse_mounts(text: str) -> list[Mount]:
