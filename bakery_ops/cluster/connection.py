@@ -26,6 +26,7 @@ from bakery_ops.cluster.authentication import Credentials, Package
 from bakery_ops.cluster.clock import ServerClock
 from bakery_ops.cluster.discovery import BUILT_IN, Discovery
 from bakery_ops.cluster.lag import LagMeter
+from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.cluster.requests import ApiRequests
 from bakery_ops.cluster.retry import Class, Retrier, cause_of, classify
 from bakery_ops.cluster.transport import Reply, Timeouts, Transport, TransportError
@@ -70,6 +71,10 @@ class Connection:
     discovery: Discovery = field(repr=False)
     requests: ApiRequests = field(repr=False)
     lag: LagMeter = field(repr=False)
+
+    def mirror(self, *, notify: Callable[[str], None] = lambda line: None) -> ApiMirror:
+        """New watch caches; nothing is watched before its `start`."""
+        return ApiMirror(self.transport, self.discovery, self.lag, notify=notify)
 
     @property
     def request_count(self) -> int:
@@ -237,16 +242,15 @@ def _load_auth_provider(document: Mapping[str, Any]) -> str:
 @contextmanager
 def _past_package_modules(*names: str) -> Iterator[None]:
     """Import submodules of `names` without running the packages' own `__init__`; a later plain import still works."""
-    stand_ins = {}
-    for name in names:
-        if name not in sys.modules:
-            top, _, below = name.partition(".")
-            specification = importlib.util.find_spec(top)
-            if specification is None or not specification.submodule_search_locations:
-                raise UsageError("The Python package kubernetes is not installed.", remedy="Start through ./invoke.")
-            stand_in = ModuleType(name)
-            stand_in.__path__ = [str(Path(place, below)) for place in specification.submodule_search_locations]
-            stand_ins[name] = sys.modules[name] = stand_in
+    missing = [name for name in names if name not in sys.modules]
+    specification = importlib.util.find_spec(names[0])
+    if specification is None or not specification.submodule_search_locations:
+        raise UsageError("The Python package kubernetes is not installed.", remedy="Start through ./invoke.")
+    stand_ins = {name: ModuleType(name) for name in missing}
+    for name, stand_in in stand_ins.items():
+        below = name.partition(".")[2]
+        stand_in.__path__ = [str(Path(place, below)) for place in specification.submodule_search_locations]
+    sys.modules.update(stand_ins)
     try:
         yield
     finally:

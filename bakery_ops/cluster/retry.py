@@ -22,6 +22,8 @@ _QUIET = 2.0  # an outage shorter than this is not worth a line
 
 _TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 _NO_SPACE = re.compile(rb"database space exceeded|NOSPACE", re.IGNORECASE)
+# Server-side apply answers 500, not 422, to a value of the wrong type (seen with 1.36).
+_WRONG_TYPE = re.compile(rb"failed to create typed patch object")
 _WEBHOOK = re.compile(rb"failed calling webhook")
 _QUOTA_RACE = re.compile(rb"Operation cannot be fulfilled on resourcequotas")
 _NEVER_HELPS = frozenset({Trouble.TLS, Trouble.PROXY})
@@ -47,6 +49,8 @@ def classify(outcome: Outcome) -> Class:
         return Class.CREDENTIALS
     if outcome.status >= 500 and _NO_SPACE.search(outcome.body):
         return Class.HOPELESS
+    if outcome.status == 500 and _WRONG_TYPE.search(outcome.body):
+        return Class.ANSWER
     if outcome.status == 500:
         return Class.WEBHOOK if _WEBHOOK.search(outcome.body) else Class.TRANSIENT
     if outcome.status in _TRANSIENT_STATUS or (outcome.status == 409 and _QUOTA_RACE.search(outcome.body)):
