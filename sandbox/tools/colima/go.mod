@@ -1,3 +1,4 @@
+// The real Colima command line, for the tests in tests/tools; it runs on Linux up to where it needs limactl.
 module bakery-ia.dev/tools/colima
 
 go 1.26

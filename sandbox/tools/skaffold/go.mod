@@ -1,3 +1,6 @@
+// The real Skaffold, for the tests in tests/tools. The replaces and the exclude are those of its own go.mod, which Go
+// does not apply to a dependency.
+//bakery:ldflags -X github.com/GoogleContainerTools/skaffold/v2/pkg/skaffold/version.version=v2.24.0
 module bakery-ia.dev/tools/skaffold
 
 go 1.26.4

@@ -1,3 +1,7 @@
+// The real Tilt, for the tests in tests/tools. The replaces are those of its own go.mod, which Go does not apply to a
+// dependency. Its starlark-lsp has no public checksum record: to change versions here, set
+// GONOSUMDB=github.com/tilt-dev/starlark-lsp
+//bakery:cgo
 module bakery-ia.dev/tools/tilt
 
 go 1.26.0
