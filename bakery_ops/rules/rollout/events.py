@@ -43,6 +43,8 @@ class ObjectChanged(Event):
 
 @dataclass(frozen=True, slots=True)
 class ObjectDeleted(Event):
+    """`uid` is "" when a read did not find the object."""
+
     ref: ObjectRef
     uid: str
 
@@ -79,12 +81,28 @@ class ApplyRejected(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class ApplyDropped(Event):
+    """The write was still queued when writing stopped (interrupt, lease lost): it was never sent."""
+
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
 class LogTailArrived(Event):
     node: str
     subject: str
     container: str
     previous: bool
     lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned(Event):
+    """Answer to Prune: the object is gone, or `reason`/`message` say why it was kept."""
+
+    ref: ObjectRef
+    reason: str = ""
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +133,32 @@ class ReplaceJob(Command):
 
     node: str
     uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendJob(Command):
+    """Keep a Job we call failed from running later after all (its image may still appear). Not awaited.
+
+    Faults F35: the tool must not report failure while the Job can still start behind its back.
+    """
+
+    node: str
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prune(Command):
+    """Delete an object that left the render. Answered by Pruned."""
+
+    ref: ObjectRef
+    uid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadObject(Command):
+    """Read a node's object whose kind has no stream. Answered by ObjectChanged, or ObjectDeleted with uid ""."""
+
+    node: str
 
 
 @dataclass(frozen=True, slots=True)

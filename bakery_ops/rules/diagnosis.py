@@ -1,0 +1,198 @@
+"""From forty symptoms to the one cause: the collapse of readiness.md section 5 over the dependency graph."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from bakery_ops.model.contract import Stage
+from bakery_ops.model.graph import Graph
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.verdict import Evidence, Verdict
+
+
+class Condition(NamedTuple):
+    """How one node stands, as far as the diagnosis looks.
+
+    Attributes:
+        edges: Blocking edges: the nodes that hold this one up. Those to Ready nodes are ignored.
+        evidence: Own evidence, worst first.
+        held: Paused or suspended on purpose.
+    """
+
+    verdict: Verdict
+    message: str = ""
+    edges: frozenset[str] = frozenset()
+    evidence: tuple[Evidence, ...] = ()
+    held: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RootCause:
+    """One independent cause.
+
+    Attributes:
+        node: The node's name; of a merged cause the missing object ("secret/redis-tls").
+        state: "is down", "has failed", "is failing", "is held", "is not ready yet"; "is missing" of a merged cause.
+        reason, message: Of the worst own evidence; the message is one line. Without evidence the reason is "".
+        blocked: Names of the other nodes whose walk reaches this root, in graph order.
+        counts: How many of them per stage; objects that start no containers are in `blocked` only.
+        members: The nodes that show it: the root itself, or all that name the missing object.
+    """
+
+    node: str
+    verdict: Verdict
+    state: str
+    reason: str
+    message: str
+    evidence: tuple[Evidence, ...]
+    blocked: tuple[str, ...]
+    counts: tuple[tuple[Stage, int], ...]
+    members: tuple[str, ...]
+    stage: Stage
+
+    @property
+    def sentence(self) -> str:
+        """`<node> <state>: <reason>: <first message>; blocks <n> <group>[, <n> <group>]...`"""
+        parts = ": ".join(part for part in (f"{self.node} {self.state}", self.reason, self.message) if part)
+        blocked = ", ".join(stage.counted(count) for stage, count in self.counts)
+        return f"{parts}; blocks {blocked}" if blocked else parts
+
+
+def roots(graph: Graph, conditions: Mapping[str, Condition]) -> tuple[RootCause, ...]:
+    """Every independent cause: the one with the most blocked nodes first, then in graph order.
+
+    Args: conditions: Of every node of the graph.
+    Returns: () when every node is Ready. Depends only on the conditions, never on the order in which they came about.
+    """
+    position = {name: index for index, name in enumerate(graph)}
+    reached: defaultdict[str, set[str]] = defaultdict(set)
+    for name, condition in conditions.items():
+        if condition.verdict is not Verdict.READY:
+            for root in _walk(name, conditions):
+                reached[root].add(name)
+    causes = [_cause(graph, root, conditions[root], reached[root] - {root}) for root in reached]
+    merged = _merge(graph, causes)
+    return tuple(sorted(merged, key=lambda cause: (-len(cause.blocked), position[cause.members[0]], cause.node)))
+
+
+def reported(causes: Iterable[RootCause]) -> tuple[RootCause, ...]:
+    """The causes worth a sentence: beside a failure, nodes that merely have not finished yet are not causes."""
+    found = tuple(causes)
+    if not any(cause.verdict is Verdict.FAILED for cause in found):
+        return found
+    return tuple(cause for cause in found if cause.evidence or cause.state == "is held")
+
+
+def _walk(start: str, conditions: Mapping[str, Condition]) -> set[str]:
+    """Upstream from `start`; stop at the first node whose own evidence is Failed, or where no edge goes on."""
+    found: set[str] = set()
+    seen = {start}
+    stack = [start]
+    while stack:
+        name = stack.pop()
+        condition = conditions[name]
+        if condition.verdict is Verdict.FAILED and condition.evidence:
+            found.add(name)
+            continue
+        onward = [edge for edge in condition.edges if conditions[edge].verdict is not Verdict.READY and edge != name]
+        if not onward or all(edge in seen and _closes_cycle(edge, name, conditions) for edge in onward):
+            found.add(name)
+        for edge in onward:
+            if edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return found
+
+
+def _closes_cycle(edge: str, name: str, conditions: Mapping[str, Condition]) -> bool:
+    """Whether `edge` leads back to `name`. A cycle is a preflight error, so this runs only on what slipped through."""
+    seen: set[str] = set()
+    stack = [edge]
+    while stack:
+        current = stack.pop()
+        if current == name:
+            return True
+        if current not in seen:
+            seen.add(current)
+            stack.extend(conditions[current].edges)
+    return False
+
+
+def _cause(graph: Graph, name: str, condition: Condition, blocked: set[str]) -> RootCause:
+    node = graph[name]
+    evidence = condition.evidence
+    return RootCause(
+        node=name,
+        verdict=condition.verdict,
+        state=_state(node.ref.kind, node.is_workload, condition),
+        reason=evidence[0].reason if evidence else "",
+        message=one_line(evidence[0].message if evidence else condition.message),
+        evidence=evidence,
+        blocked=_ordered(graph, blocked),
+        counts=_counts(graph, blocked),
+        members=(name,),
+        stage=node.stage,
+    )
+
+
+def _state(kind: str, is_workload: bool, condition: Condition) -> str:
+    if condition.held:
+        return "is held"
+    if condition.verdict is Verdict.FAILED:
+        return "is down" if is_workload and kind != "Job" else "has failed"
+    if condition.verdict is Verdict.FAILING:
+        return "is failing"
+    return "is not ready yet"
+
+
+def _merge(graph: Graph, causes: list[RootCause]) -> list[RootCause]:
+    """Roots that name the same missing Secret or ConfigMap become one: that object."""
+    naming: defaultdict[ObjectRef, list[RootCause]] = defaultdict(list)
+    for cause in causes:
+        for ref in {ref for evidence in cause.evidence for ref in evidence.names}:
+            naming[ref].append(cause)
+    merged: list[RootCause] = []
+    taken: set[str] = set()
+    for ref in sorted(naming, key=lambda ref: (-len(naming[ref]), ref)):
+        sharing = [cause for cause in naming[ref] if cause.node not in taken]
+        if len(sharing) >= 2:
+            taken.update(cause.node for cause in sharing)
+            merged.append(_missing(graph, ref, sharing))
+    return merged + [cause for cause in causes if cause.node not in taken]
+
+
+def _missing(graph: Graph, ref: ObjectRef, sharing: list[RootCause]) -> RootCause:
+    members = _ordered(graph, {cause.node for cause in sharing})
+    blocked = {name for cause in sharing for name in cause.blocked} | set(members)
+    first = min(sharing, key=lambda cause: members.index(cause.node))
+    shown = next(evidence for evidence in first.evidence if ref in evidence.names)
+    worst = max((cause.verdict for cause in sharing), key=lambda verdict: verdict.severity)
+    return replace(
+        first,
+        node=str(ref),
+        verdict=worst,
+        state="is missing",
+        reason=shown.reason,
+        message=one_line(shown.message),
+        evidence=(shown, *(evidence for evidence in first.evidence if evidence is not shown)),
+        blocked=_ordered(graph, blocked),
+        counts=_counts(graph, blocked),
+        members=members,
+    )
+
+
+def _ordered(graph: Graph, names: set[str]) -> tuple[str, ...]:
+    return tuple(name for name in graph if name in names) if names else ()
+
+
+def _counts(graph: Graph, names: set[str]) -> tuple[tuple[Stage, int], ...]:
+    counted = Counter(graph[name].stage for name in names if graph[name].is_workload)
+    return tuple(sorted(counted.items(), key=lambda item: item[0].order))
+
+
+def one_line(text: str) -> str:
+    """`text` with every run of white space as one space."""
+    return " ".join(text.split())

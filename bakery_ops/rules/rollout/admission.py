@@ -1,0 +1,50 @@
+"""Who may start now: dependencies Ready, a free slot, and no failure that ends this stage or an earlier one."""
+
+from __future__ import annotations
+
+from bakery_ops.rules.plan import Action
+from bakery_ops.rules.rollout import stages
+from bakery_ops.rules.rollout.events import Apply, Command, ReplaceJob
+from bakery_ops.rules.rollout.judging import mark
+from bakery_ops.rules.rollout.options import FailMode
+from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout
+
+
+def admit(rollout: Rollout) -> None:
+    """Send every waiting node whose time has come; the longest chains of dependents first when slots are short."""
+    if not rollout.admission_due or not rollout.writes_allowed:
+        return
+    rollout.admission_due = False
+    limit = barrier(rollout)
+    for name in sorted(rollout.admissible, key=rollout.priority.__getitem__):
+        state = rollout.nodes[name]
+        if state.node.stage.order > limit or state.timed_out:
+            continue
+        if state.node.is_workload and rollout.slots >= rollout.options.width:
+            continue
+        send(rollout, state)
+
+
+def barrier(rollout: Rollout) -> float:
+    """The order of the last stage that may still start nodes: after a failure nothing of a later stage does."""
+    failed = rollout.failed | rollout.timed_out
+    if rollout.options.fail_mode is FailMode.NEVER or not failed:
+        return float("inf")
+    return min(rollout.nodes[name].node.stage.order for name in failed)
+
+
+def send(rollout: Rollout, state: NodeState) -> None:
+    """Emit the write for one node and take its slot."""
+    replace = state.step.action is Action.REPLACE_JOB and state.phase is Phase.WAITING
+    command: Command = ReplaceJob(state.name, state.step.uid) if replace else Apply(state.name)
+    rollout.commands.append(command)
+    rollout.admissible.discard(state.name)
+    rollout.in_flight.add(state.name)
+    state.phase = Phase.APPLYING
+    if state.sent_at is None:
+        state.sent_at = rollout.now
+    stages.start(rollout, state)
+    if state.node.is_workload and not state.holds_slot:
+        state.holds_slot = True
+        rollout.slots += 1
+    mark(rollout, (state.name,))

@@ -1,0 +1,161 @@
+"""The end of a rollout as one frozen value: what became of every object, why, and how long it took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from bakery_ops.model.contract import Stage
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules import diagnosis
+from bakery_ops.rules.plan import Action
+from bakery_ops.rules.rollout.events import Outcome
+from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout
+from bakery_ops.rules.rollout.view import causes
+from bakery_ops.rules.verdict import Evidence, Verdict
+
+
+class Status(Enum):
+    """What became of our work on one object (docs/faults.md, promise I5)."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+
+
+class NodeResult(NamedTuple):
+    """`ready_after`: seconds from our write (or the start) to the first Ready, or None."""
+
+    name: str
+    ref: ObjectRef
+    stage: Stage
+    action: Action
+    status: Status
+    verdict: Verdict
+    message: str
+    evidence: tuple[Evidence, ...]
+    timed_out: bool
+    sent_at: float | None
+    ready_at: float | None
+    restarts: int
+
+    @property
+    def ready_after(self) -> float | None:
+        if self.ready_at is None or self.sent_at is None:
+            return None
+        return self.ready_at - self.sent_at
+
+
+class StageTiming(NamedTuple):
+    """Server times; `ready_at`: all nodes Ready for the first time; `done_at`: stable. `wall`: started to ready."""
+
+    stage: Stage
+    started_at: float | None
+    ready_at: float | None
+    done_at: float | None
+
+    @property
+    def wall(self) -> float | None:
+        if self.started_at is None or self.ready_at is None:
+            return None
+        return self.ready_at - self.started_at
+
+
+class LogTail(NamedTuple):
+    node: str
+    pod: str
+    container: str
+    previous: bool
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutResult:
+    """How a rollout ended. `causes`: one per independent cause, in the order to print; `pruned`: "" or why not."""
+
+    outcome: Outcome
+    started: float
+    ended: float
+    nodes: Mapping[str, NodeResult]
+    causes: tuple[diagnosis.RootCause, ...]
+    logs: tuple[LogTail, ...]
+    stages: tuple[StageTiming, ...]
+    warnings: tuple[str, ...]
+    pruned: Mapping[ObjectRef, str]
+    requests: int = 0
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.started
+
+    def count(self, status: Status) -> int:
+        return sum(node.status is status for node in self.nodes.values())
+
+    def logs_of(self, cause: diagnosis.RootCause) -> tuple[LogTail, ...]:
+        return tuple(tail for tail in self.logs if tail.node in cause.members)
+
+
+def result(rollout: Rollout, *, requests: int = 0) -> RolloutResult:
+    """The result of a finished rollout. Raises ValueError while it still runs."""
+    if rollout.outcome is None or rollout.ended is None:
+        raise ValueError("the rollout has not finished")
+    succeeded = rollout.outcome is Outcome.SUCCEEDED
+    return RolloutResult(
+        outcome=rollout.outcome,
+        started=rollout.started,
+        ended=rollout.ended,
+        nodes={name: _node_result(state) for name, state in rollout.nodes.items()},
+        causes=() if succeeded else diagnosis.reported(causes(rollout)),
+        logs=tuple(LogTail(*key, lines) for key, lines in sorted(rollout.log_tails.items())),
+        stages=tuple(
+            StageTiming(stage.stage, stage.started_at, stage.ready_at, stage.done_at)
+            for stage in rollout.stages.values()
+        ),
+        warnings=_warnings(rollout),
+        pruned=dict(rollout.pruned),
+        requests=requests,
+    )
+
+
+def _node_result(state: NodeState) -> NodeResult:
+    return NodeResult(
+        name=state.name,
+        ref=state.node.ref,
+        stage=state.node.stage,
+        action=state.step.action,
+        status=_status(state),
+        verdict=state.verdict,
+        message=state.message,
+        evidence=state.evidence,
+        timed_out=state.timed_out,
+        sent_at=state.sent_at,
+        ready_at=state.ready_at,
+        restarts=sum(state.judgement.restarts.values()),
+    )
+
+
+def _status(state: NodeState) -> Status:
+    if state.phase is Phase.UNKNOWN:
+        return Status.UNKNOWN
+    if state.phase is Phase.REJECTED or state.is_failed:
+        return Status.FAILED
+    if state.phase is Phase.WAITING:
+        return Status.SKIPPED
+    if state.phase in (Phase.FOUND, Phase.DONE):
+        return Status.UNCHANGED
+    return Status.FAILED if state.timed_out else Status.APPLIED
+
+
+def _warnings(rollout: Rollout) -> tuple[str, ...]:
+    found: dict[str, None] = {}
+    for state in rollout.nodes.values():
+        for warning in state.judgement.warnings:
+            found[f"{state.name}: {warning}"] = None
+    for orphan in rollout.plan.orphans:
+        if orphan.kept:
+            found[f"{orphan.ref} left the render but stays: {orphan.kept}"] = None
+    return tuple(found)

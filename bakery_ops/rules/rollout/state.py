@@ -1,0 +1,301 @@
+"""What a rollout knows: one record per node and per stage, and the whole."""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
+
+from bakery_ops.model.contract import Stage
+from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.live import LiveObject
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.plan import Action, Plan, Step
+from bakery_ops.rules.readiness.observation import ClusterFacts, Memory, Observation
+from bakery_ops.rules.rollout.events import Command, Outcome
+from bakery_ops.rules.rollout.options import Options
+from bakery_ops.rules.rollout.world import SERVICE_NAME, World, claim_stem
+from bakery_ops.rules.verdict import Applied, Evidence, Judgement, Verdict
+
+Judge = Callable[[Observation, Memory], tuple[Judgement, Memory]]
+
+
+class Phase(Enum):
+    """How far our own work on a node has got; what the cluster makes of it is the verdict."""
+
+    WAITING = "waiting"  # not admitted
+    APPLYING = "applying"  # sent, not answered
+    APPLIED = "applied"
+    TERMINATING = "terminating"  # our apply met an object that is being deleted: apply again once it is gone
+    FOUND = "found"  # unchanged, never sent
+    DONE = "done"  # a Job that an earlier run completed; or a node nobody asked for
+    REJECTED = "rejected"
+    UNKNOWN = "unknown"  # sent, and nobody knows what became of it
+
+
+UNJUDGED = Judgement(Verdict.PROGRESSING)
+
+
+class Standing(NamedTuple):
+    """A node's verdict with everything that explains it."""
+
+    verdict: Verdict
+    message: str
+    edges: frozenset[str] = frozenset()
+    evidence: tuple[Evidence, ...] = ()
+
+
+@dataclass(slots=True)
+class NodeState:
+    """One node. `edges` are the nodes that are not Ready and hold this one up (docs/readiness.md section 5, step 2)."""
+
+    node: Node
+    step: Step
+    claim_templates: tuple[str, ...]
+    phase: Phase = Phase.WAITING
+    applied: Applied | None = None
+    verdict: Verdict = Verdict.BLOCKED
+    message: str = ""
+    edges: frozenset[str] = frozenset()
+    evidence: tuple[Evidence, ...] = ()
+    judgement: Judgement = UNJUDGED
+    memory: Memory = field(default_factory=Memory)
+    since: float = 0.0
+    own_failure: Evidence | None = None  # rejected, unknown, or out of progress: not the judge's
+    progress: Hashable = None
+    progress_at: float | None = None  # None: the no-progress timer is not running
+    log_seen: tuple[str, ...] = ()
+    polled_at: float = 0.0
+    timed_out: bool = False
+    holds_slot: bool = False
+    logs: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)  # (pod UID, container) -> tail
+    logs_wanted: set[tuple[str, str, bool]] = field(default_factory=set)
+    sent_at: float | None = None
+    ready_at: float | None = None
+    journalled: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def is_ready(self) -> bool:
+        return self.verdict is Verdict.READY
+
+    @property
+    def is_applied(self) -> bool:
+        return self.phase in _STANDING
+
+    @property
+    def is_failed(self) -> bool:
+        return self.verdict is Verdict.FAILED
+
+
+_STANDING = frozenset({Phase.APPLIED, Phase.FOUND, Phase.DONE})
+
+
+@dataclass(slots=True)
+class StageState:
+    """One stage. `stable_at`: end of the running stability window; `restarts`: the counts when it began."""
+
+    stage: Stage
+    members: tuple[str, ...]
+    not_ready: set[str]
+    started_at: float | None = None
+    deadline: float | None = None
+    extended: bool = False
+    ready_at: float | None = None
+    stable_at: float | None = None
+    restarts: dict[tuple[str, str], int] = field(default_factory=dict)
+    done_at: float | None = None
+
+
+class Timers:
+    """The times at which something has to be looked at again: (time, what), earliest first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, str]] = []
+        self._pending: set[tuple[float, str]] = set()
+        self.asked: float | None = None
+
+    def at(self, time: float, what: str) -> None:
+        """`what`: a node's name to judge again, or "" for the rollout as a whole."""
+        if (time, what) not in self._pending:
+            self._pending.add((time, what))
+            heapq.heappush(self._heap, (time, what))
+
+    def due(self, now: float) -> set[str]:
+        names: set[str] = set()
+        while self._heap and self._heap[0][0] <= now:
+            entry = heapq.heappop(self._heap)
+            self._pending.discard(entry)
+            names.add(entry[1])
+        return names
+
+    @property
+    def next(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
+
+class Affected:
+    """Which nodes an object's change can matter to, found by name."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._relying: defaultdict[str, list[str]] = defaultdict(list)
+        self._services: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+        self._claims: dict[tuple[str, str], str] = {}
+        for name, node in graph.items():
+            for upstream in node.relies:
+                self._relying[upstream].append(name)
+        for name, node in graph.items():
+            if node.ref.kind == "Service":
+                self._services[node.ref.namespace, node.ref.name] += [name, *self._relying[name]]
+            for template in _claim_templates(node):
+                self._claims[node.ref.namespace, f"{template}-{node.ref.name}"] = name
+
+    def of(self, ref: ObjectRef, live: LiveObject) -> list[str]:
+        """The node of the object itself, those relying on it, the Service of a slice, the StatefulSet of a claim."""
+        node = self._graph.by_ref(ref)
+        if node is not None:
+            return [node.name, *self._relying.get(node.name, ())]
+        if ref.kind == "EndpointSlice":
+            return self._services.get((ref.namespace, live.metadata.labels.get(SERVICE_NAME, "")), [])
+        if ref.kind == "PersistentVolumeClaim":
+            owner = self._claims.get((ref.namespace, claim_stem(ref.name)))
+            return [owner] if owner else []
+        return []
+
+
+@dataclass(slots=True)
+class Rollout:
+    """One deploy in progress. Mutable, owned by the caller of `machine.step`; never shared between threads."""
+
+    graph: Graph
+    plan: Plan
+    options: Options
+    started: float
+    facts: ClusterFacts
+    judge: Judge
+    now: float
+    nodes: dict[str, NodeState]
+    stages: dict[Stage, StageState]
+    affected: Affected
+    unstreamed: tuple[NodeState, ...]
+    dependents: dict[str, tuple[str, ...]]
+    priority: dict[str, tuple[int, int]]
+    world: World = field(default_factory=World)
+    timers: Timers = field(default_factory=Timers)
+    commands: list[Command] = field(default_factory=list)
+    dirty: dict[str, None] = field(default_factory=dict)
+    admissible: set[str] = field(default_factory=set)  # waiting, and nothing to wait for but a slot
+    failed: set[str] = field(default_factory=set)
+    timed_out: set[str] = field(default_factory=set)
+    in_flight: set[str] = field(default_factory=set)
+    slots: int = 0
+    admission_due: bool = True
+    synced: set[str] = field(default_factory=set)
+    logs_pending: set[tuple[str, str, str, bool]] = field(default_factory=set)
+    log_tails: dict[tuple[str, str, str, bool], tuple[str, ...]] = field(default_factory=dict)
+    prune_pending: set[ObjectRef] = field(default_factory=set)
+    pruned: dict[ObjectRef, str] = field(default_factory=dict)
+    prune_started: bool = False
+    prune_by: float = 0.0
+    settle_at: float | None = None
+    closing: Outcome | None = None
+    closing_by: float = 0.0
+    closed_at: float = 0.0
+    reread_at: float = 0.0
+    outcome: Outcome | None = None
+    ended: float | None = None
+    lock_holder: str = ""
+    touched: set[str] = field(default_factory=set)  # nodes whose view changed since somebody looked
+
+    @property
+    def writes_allowed(self) -> bool:
+        return self.closing is None and self.outcome is None
+
+
+def new_rollout(graph: Graph, plan: Plan, options: Options, at: float, facts: ClusterFacts, judge: Judge) -> Rollout:
+    """Records for every node of the graph, nothing judged yet."""
+    nodes = {
+        name: NodeState(node, plan.steps[name], _claim_templates(node), phase=_first_phase(plan.steps[name]), since=at)
+        for name, node in graph.items()
+    }
+    members: defaultdict[Stage, list[str]] = defaultdict(list)
+    for name, node in graph.items():
+        members[node.stage].append(name)
+    stages = {stage: StageState(stage, tuple(names), set(names)) for stage, names in members.items()}
+    return Rollout(
+        graph=graph,
+        plan=plan,
+        options=options,
+        started=at,
+        facts=facts,
+        judge=judge,
+        now=at,
+        nodes=nodes,
+        stages=stages,
+        affected=Affected(graph),
+        unstreamed=tuple(state for state in nodes.values() if state.node.ref.kind not in options.streamed),
+        dependents=_dependents(graph),
+        priority=_priorities(graph),
+    )
+
+
+def _first_phase(step: Step) -> Phase:
+    return {Action.SKIP: Phase.FOUND, Action.DONE: Phase.DONE}.get(step.action, Phase.WAITING)
+
+
+def _claim_templates(node: Node) -> tuple[str, ...]:
+    templates: Iterable[dict[str, dict[str, str]]] = node.manifest.spec.get("volumeClaimTemplates") or ()
+    return tuple(template["metadata"]["name"] for template in templates)
+
+
+def _dependents(graph: Graph) -> dict[str, tuple[str, ...]]:
+    """Name -> the nodes to look at again when it becomes Ready, stops being Ready, or is applied."""
+    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
+    for name, node in graph.items():
+        for upstream in node.needs | node.after | node.relies | frozenset(node.waits.values()):
+            if upstream != name:
+                found[upstream][name] = None
+    return {name: tuple(dependents) for name, dependents in found.items()}
+
+
+def _priorities(graph: Graph) -> dict[str, tuple[int, int]]:
+    """Order of admission when slots are short: the longest chain of dependents first, then graph order."""
+    height: dict[str, int] = dict.fromkeys(graph, 0)
+    remaining = dict.fromkeys(graph, 0)
+    for node in graph.values():
+        for upstream in node.needs | node.after:
+            remaining[upstream] += 1
+    queue = [name for name, count in remaining.items() if count == 0]
+    while queue:
+        name = queue.pop()
+        for upstream in graph[name].needs | graph[name].after:
+            height[upstream] = max(height[upstream], height[name] + 1)
+            remaining[upstream] -= 1
+            if remaining[upstream] == 0:
+                queue.append(upstream)
+    return {name: (-height[name], position) for position, name in enumerate(graph)}
+
+
+STREAMS_NEEDED = {
+    "Deployment": ("Deployment", "ReplicaSet", "Pod", "Event"),
+    "StatefulSet": ("StatefulSet", "Pod", "Event", "PersistentVolumeClaim"),
+    "DaemonSet": ("DaemonSet", "Pod", "Event"),
+    "ReplicaSet": ("ReplicaSet", "Pod", "Event"),
+    "Job": ("Job", "Pod", "Event"),
+    "Pod": ("Pod", "Event"),
+    "Service": ("EndpointSlice",),
+}
+
+
+def is_synced(rollout: Rollout, state: NodeState) -> bool:
+    """Whether every stream that shows this node is connected and complete."""
+    kind = state.node.ref.kind
+    needed = STREAMS_NEEDED.get(kind, (kind,))
+    return all(stream in rollout.synced for stream in needed if stream in rollout.options.streamed)

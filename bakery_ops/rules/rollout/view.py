@@ -1,0 +1,117 @@
+"""What a live display shows of a rollout, and its root causes. Read-only; nothing here changes the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from bakery_ops.model.contract import Stage
+from bakery_ops.rules import diagnosis
+from bakery_ops.rules.rollout.events import Outcome
+from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout
+from bakery_ops.rules.verdict import Verdict
+
+
+class NodeView(NamedTuple):
+    """One row. `since`: when the verdict last changed; `started`: when we sent it (None: not sent), server time."""
+
+    name: str
+    kind: str
+    stage: Stage
+    is_workload: bool
+    phase: Phase
+    verdict: Verdict
+    message: str
+    since: float
+    started: float | None
+    restarts: int
+    waiting_for: tuple[str, ...]
+    timed_out: bool
+
+
+class StageView(NamedTuple):
+    """Counts over the workloads of one stage, or over all its nodes when it has none."""
+
+    stage: Stage
+    total: int
+    ready: int
+    failing: int
+    failed: int
+    started_at: float | None
+    done_at: float | None
+
+
+class RolloutView(NamedTuple):
+    at: float
+    started: float
+    nodes: Mapping[str, NodeView]
+    stages: tuple[StageView, ...]
+    causes: tuple[diagnosis.RootCause, ...]
+    outcome: Outcome | None
+
+
+def view(rollout: Rollout) -> RolloutView:
+    """The rollout as it stands. `causes` are there only when something fails, or at the end."""
+    nodes = {name: node_view(state) for name, state in rollout.nodes.items()}
+    speaks = rollout.failed or rollout.timed_out or rollout.outcome is not None
+    return RolloutView(
+        at=rollout.now,
+        started=rollout.started,
+        nodes=nodes,
+        stages=tuple(_stage_view(rollout, stage, nodes) for stage in rollout.stages),
+        causes=causes(rollout) if speaks else (),
+        outcome=rollout.outcome,
+    )
+
+
+def node_view(state: NodeState) -> NodeView:
+    return NodeView(
+        name=state.name,
+        kind=state.node.ref.kind,
+        stage=state.node.stage,
+        is_workload=state.node.is_workload,
+        phase=state.phase,
+        verdict=state.verdict,
+        message=state.message,
+        since=state.since,
+        started=state.sent_at,
+        restarts=sum(state.judgement.restarts.values()),
+        waiting_for=tuple(sorted(state.edges)) or state.judgement.waiting_for,
+        timed_out=state.timed_out,
+    )
+
+
+def _stage_view(rollout: Rollout, stage: Stage, nodes: Mapping[str, NodeView]) -> StageView:
+    record = rollout.stages[stage]
+    members = [nodes[name] for name in record.members]
+    shown = [member for member in members if member.is_workload] or members
+    verdicts = [member.verdict for member in shown]
+    return StageView(
+        stage=stage,
+        total=len(shown),
+        ready=verdicts.count(Verdict.READY),
+        failing=verdicts.count(Verdict.FAILING),
+        failed=verdicts.count(Verdict.FAILED),
+        started_at=record.started_at,
+        done_at=record.done_at,
+    )
+
+
+def causes(rollout: Rollout) -> tuple[diagnosis.RootCause, ...]:
+    """All roots of what is not Ready now, by `diagnosis.roots`."""
+    return diagnosis.roots(rollout.graph, conditions(rollout))
+
+
+def conditions(rollout: Rollout) -> dict[str, diagnosis.Condition]:
+    """A node that waits only for a slot is held up by the nodes that hold the slots."""
+    holders = frozenset(name for name, state in rollout.nodes.items() if state.holds_slot)
+    return {
+        name: diagnosis.Condition(
+            state.verdict,
+            state.message,
+            holders if state.phase is Phase.WAITING and not state.edges and state.node.is_workload else state.edges,
+            state.evidence,
+            state.judgement.held and state.phase in (Phase.APPLIED, Phase.FOUND),
+        )
+        for name, state in rollout.nodes.items()
+    }

@@ -1,0 +1,242 @@
+"""Drive a rollout: feed the machine from one queue, carry out its commands on a pool of connections."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bakery_ops.model.graph import Graph
+from bakery_ops.model.live import LiveObject
+from bakery_ops.rules.plan import Plan
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.rollout import machine
+from bakery_ops.rules.rollout.events import (
+    Apply,
+    Command,
+    Event,
+    FetchLog,
+    Finish,
+    InterruptRequested,
+    LeaseLost,
+    Outcome,
+    Prune,
+    ReadObject,
+    ReplaceJob,
+    SuspendJob,
+    TimePassed,
+    WakeAt,
+    WriteJournal,
+)
+from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.result import RolloutResult, result
+from bakery_ops.rules.rollout.state import STREAMS_NEEDED, Judge, Rollout
+from bakery_ops.rules.rollout.view import RolloutView
+from bakery_ops.workflows.ports import Clock, Mirror, Requests
+from bakery_ops.workflows.rollout_requests import Carrier
+from bakery_ops.workflows.rollout_scribe import Journal, Scribe
+
+LOG_READERS = 4
+
+
+class Inbox(Protocol):
+    """Events of all threads, in one line."""
+
+    def put(self, event: Event) -> None: ...
+
+    def get(self, until: float | None) -> list[Event]:
+        """Everything that is there; waits for a first event until that server time (None: for ever). [] at the time."""
+
+
+class QueueInbox:
+    """The Inbox of a real run."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._queue: queue.SimpleQueue[Event] = queue.SimpleQueue()
+
+    def put(self, event: Event) -> None:
+        self._queue.put(event)
+
+    def get(self, until: float | None) -> list[Event]:
+        timeout = None if until is None else max(0.0, until - self._clock.now())
+        events: list[Event] = []
+        try:
+            events.append(self._queue.get(timeout=timeout))
+            while True:
+                events.append(self._queue.get_nowait())
+        except queue.Empty:
+            return events
+
+
+def workers(round_trip: float) -> int:
+    """Writes in parallel for a round trip in seconds (docs/readiness.md, section 8)."""
+    if round_trip < 0.005:
+        return 8
+    return 16 if round_trip <= 0.015 else 32
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a drive needs of the outside. `writers`/`readers`: pools for writes and for logs and reads."""
+
+    requests: Requests
+    mirror: Mirror
+    clock: Clock
+    inbox: Inbox
+    journal: Journal | None = None
+    writers: Executor = field(default_factory=lambda: ThreadPoolExecutor(16, "write"))
+    readers: Executor = field(default_factory=lambda: ThreadPoolExecutor(LOG_READERS, "read"))
+
+
+def drive(
+    graph: Graph,
+    plan: Plan,
+    options: Options,
+    world: World,
+    *,
+    facts: ClusterFacts | None = None,
+    snapshot: Iterable[LiveObject] = (),
+    synced: Iterable[str] = (),
+    fence: int | None = None,
+    on_change: Callable[[RolloutView], None] = lambda view: None,
+    on_event: Callable[[Mapping[str, Any]], None] = lambda event: None,
+    request_count: Callable[[], int] = lambda: 0,
+    judge: Judge | None = None,
+) -> RolloutResult:
+    """Roll out `graph` as planned and return how it ended; failures are in the result, not raised.
+
+    Args:
+        snapshot, synced: See `machine.begin`. When nothing has to be done the mirror is never started.
+        fence: Transition count of our Lease, noted on every object written.
+        on_change: Gets the view when something changed, at most every 0.25 s and once at the end.
+        on_event: Gets one flat dictionary per verdict change, command and outcome, as it happens.
+        request_count: Asked once at the end.
+    Raises: KeyboardInterrupt at the second Ctrl-C (the first ends cleanly with outcome INTERRUPTED); any bug.
+    """
+    scribe = Scribe(world.clock, world.journal, on_change, on_event)
+    driver = _Driver(graph, plan, options, world, fence, scribe)
+    at = world.clock.now()
+    rollout, commands = machine.begin(
+        graph, plan, options, at, facts=facts, snapshot=snapshot, synced=synced, judge=judge
+    )
+    driver.run(rollout, commands)
+    return result(rollout, requests=request_count())
+
+
+class _Driver:
+    def __init__(
+        self, graph: Graph, plan: Plan, options: Options, world: World, fence: int | None, scribe: Scribe
+    ) -> None:
+        self._graph, self._plan, self._options, self._world, self._scribe = graph, plan, options, world, scribe
+        self._open = True
+        self._interrupted = False
+        self._carrier = Carrier(world.requests, world.clock, fence=fence, is_open=lambda: self._open)
+        self._wake: float | None = None
+        self._error: BaseException | None = None
+
+    def run(self, rollout: Rollout, commands: list[Command]) -> None:
+        world = self._world
+        self._carry_out(rollout, commands)
+        following = rollout.outcome is None
+        if following:
+            world.mirror.start(_kinds(self._graph, self._options), _namespace(self._graph), self._deliver)
+        try:
+            while rollout.outcome is None:
+                events = self._next()
+                if events:
+                    self._carry_out(rollout, machine.steps(rollout, events)[1])
+                self._scribe.show(rollout)
+        except BaseException:
+            self._open = False
+            raise
+        finally:
+            if following:
+                world.mirror.stop()
+        world.writers.shutdown(wait=True)
+        world.readers.shutdown(wait=False, cancel_futures=True)
+        self._scribe.finish(rollout, journal=rollout.outcome is not Outcome.LOCK_LOST)
+
+    def _deliver(self, event: object) -> None:
+        """Called by the streams, and by whoever renews the lease: a lost lease closes the gate before the queue."""
+        if isinstance(event, LeaseLost):
+            self._open = False
+        if isinstance(event, Event):
+            self._world.inbox.put(event)
+
+    def _next(self) -> list[Event]:
+        """The next burst, with TimePassed when its time has come. Raises what a worker thread stumbled over."""
+        now = self._world.clock.now
+        times = [time for time in (self._wake, self._scribe.due()) if time is not None]
+        try:
+            events = self._world.inbox.get(min(times, default=None))
+        except KeyboardInterrupt:
+            if self._interrupted:
+                raise
+            self._interrupted = True
+            events = [InterruptRequested(now())]
+        if self._error is not None:
+            raise self._error
+        if any(isinstance(event, InterruptRequested | LeaseLost) for event in events):
+            self._open = False
+        if self._wake is not None and now() >= self._wake:
+            self._wake = None
+            events.append(TimePassed(now()))
+        return events
+
+    def _carry_out(self, rollout: Rollout, commands: list[Command]) -> None:
+        for command in commands:
+            self._scribe.tell(command, rollout.now)
+            self._start(rollout, command)
+
+    def _start(self, rollout: Rollout, command: Command) -> None:
+        """One command on its way. Reads have their own few connections: evidence must not wait behind writes."""
+        carrier, writers, readers = self._carrier, self._world.writers, self._world.readers
+        match command:
+            case Apply(name):
+                node = self._graph[name]
+                self._submit(writers, carrier.apply, node, self._plan.steps[name], rollout.world.of(node.ref))
+            case ReplaceJob(name):
+                self._submit(writers, carrier.replace_job, self._graph[name], self._plan.steps[name])
+            case Prune():
+                self._submit(writers, carrier.prune, command)
+            case SuspendJob(name, uid):
+                self._submit(writers, carrier.suspend, self._graph[name], self._plan.steps[name], uid)
+            case ReadObject(name):
+                self._submit(readers, carrier.read, self._graph[name])
+            case FetchLog():
+                self._submit(readers, carrier.fetch_log, command)
+            case WriteJournal():
+                self._scribe.note(command, rollout.now)
+            case WakeAt(at):
+                self._wake = at
+            case Finish():
+                pass
+
+    def _submit(self, pool: Executor, work: Callable[..., Event | None], *arguments: Any) -> None:
+        pool.submit(work, *arguments).add_done_callback(self._answered)
+
+    def _answered(self, future: Future[Event | None]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            self._error = error  # a bug; the empty event wakes the loop that raises it
+            self._world.inbox.put(TimePassed(self._world.clock.now()))
+        elif not future.cancelled() and (event := future.result()) is not None:
+            self._world.inbox.put(event)
+
+
+def _kinds(graph: Graph, options: Options) -> tuple[str, ...]:
+    """The streams this graph needs; a deploy without HPAs follows none."""
+    present = {node.ref.kind for node in graph.values()}
+    needed = set(present)
+    for kind in present:
+        needed.update(STREAMS_NEEDED.get(kind, ()))
+    return tuple(kind for kind in STREAMED_KINDS if kind in needed and kind in options.streamed)
+
+
+def _namespace(graph: Graph) -> str:
+    """The one namespace of the graph, or "" for all when there are several."""
+    names = {node.ref.namespace for node in graph.values() if node.ref.namespace}
+    return names.pop() if len(names) == 1 else ""

@@ -1,0 +1,174 @@
+"""Carry out one command of the rollout machine with requests, and answer it with one event. No decisions here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from bakery_ops.errors import BakeryError, TimedOut
+from bakery_ops.model.content import recorded_hash, stamped
+from bakery_ops.model.graph import Node
+from bakery_ops.model.live import Generic, LiveObject, struct_for
+from bakery_ops.model.manifest import Manifest
+from bakery_ops.rules.plan import Step
+from bakery_ops.rules.rollout.events import (
+    ApplyAccepted,
+    ApplyDropped,
+    ApplyRejected,
+    Event,
+    FetchLog,
+    LogTailArrived,
+    ObjectChanged,
+    ObjectDeleted,
+    Prune,
+    Pruned,
+)
+from bakery_ops.rules.verdict import Applied
+from bakery_ops.workflows.ports import Answer, Clock, Requests
+
+JOB_GONE_WITHIN = 60.0
+_JOB_POLL = 0.2
+
+
+class Carrier:
+    """Requests on behalf of a rollout. Called from many threads at once.
+
+    Args:
+        fence: The Lease's transition count, noted on every object we write; None without a lease.
+        is_open: Asked before every write; False once the lease is lost or the run was interrupted.
+    """
+
+    def __init__(
+        self, requests: Requests, clock: Clock, *, fence: int | None = None, is_open: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._requests, self._clock, self._fence, self._is_open = requests, clock, fence, is_open
+
+    def apply(self, node: Node, step: Step, before: LiveObject | None) -> Event:
+        """Server-side apply of one node. `before`: its live object as last seen, to tell a change from a repetition."""
+        if not self._is_open():
+            return ApplyDropped(self._clock.now(), node.name)
+        since = self._clock.now()
+        manifest = stamped(node.manifest, step.content_hash, fence=self._fence)
+        try:
+            answer = self._requests.apply(manifest)
+            if answer.status >= 500:
+                answer = self._read_back(manifest, step.content_hash, answer)
+        except TimedOut as error:
+            return ApplyRejected(self._clock.now(), node.name, "Unreachable", str(error), unknown=True)
+        except BakeryError as error:
+            return ApplyRejected(self._clock.now(), node.name, "Refused", str(error))
+        return self._answered(node, step, before, answer, since)
+
+    def _read_back(self, manifest: Manifest, digest: str, answer: Answer) -> Answer:
+        """A server error leaves the outcome open: the object itself decides. Raises TimedOut if it stays open."""
+        found = self._requests.read(manifest.ref)
+        if found.status == 404 or (found.status == 200 and recorded_hash(found.body) != digest):
+            return answer._replace(status=400)  # not carried out: a refusal like any other, safe to repeat
+        if found.status != 200:
+            raise TimedOut(f"the API server answered {answer.status} {answer.message}, and then {found.status}")
+        return found
+
+    def _answered(self, node: Node, step: Step, before: LiveObject | None, answer: Answer, since: float) -> Event:
+        now = self._clock.now()
+        if answer.status >= 300:
+            return ApplyRejected(now, node.name, *refusal(answer))
+        live = live_object(answer.body)
+        generation = live.metadata.generation
+        same_object = before is not None and before.metadata.uid == live.metadata.uid
+        created = not same_object or before is None or before.metadata.generation != generation
+        changed = before is None or before.metadata.resource_version != live.metadata.resource_version
+        applied = Applied(live.metadata.uid, generation, step.content_hash, since, created, changed)
+        return ApplyAccepted(now, node.name, applied, live)
+
+    def replace_job(self, node: Node, step: Step) -> Event:
+        """Delete the Job of that UID, wait until its name is free, create it anew (docs/readiness.md, Job)."""
+        if not self._is_open():
+            return ApplyDropped(self._clock.now(), node.name)
+        ref = node.ref
+        try:
+            answer = self._requests.delete(ref, uid=step.uid)
+            if answer.status >= 300 and answer.status not in (404, 409):
+                return ApplyRejected(self._clock.now(), node.name, *refusal(answer))
+            if not self._is_gone(node, step.uid):
+                message = f"{ref} was still there {JOB_GONE_WITHIN:.0f} s after its deletion"
+                return ApplyRejected(self._clock.now(), node.name, "StillTerminating", message)
+        except TimedOut as error:
+            return ApplyRejected(self._clock.now(), node.name, "Unreachable", str(error), unknown=True)
+        except BakeryError as error:
+            return ApplyRejected(self._clock.now(), node.name, "Refused", str(error))
+        return self.apply(node, step, None)
+
+    def _is_gone(self, node: Node, uid: str) -> bool:
+        end = self._clock.now() + JOB_GONE_WITHIN
+        while True:
+            found = self._requests.read(node.ref)
+            if found.status == 404 or (found.body.get("metadata") or {}).get("uid") not in (None, uid):
+                return True
+            if self._clock.now() >= end:
+                return False
+            self._clock.sleep(_JOB_POLL)
+
+    def suspend(self, node: Node, step: Step, uid: str) -> None:
+        """Set `suspend` on a Job that failed in our eyes only. Best effort: its failure changes no verdict."""
+        if not self._is_open():
+            return
+        body = {**node.manifest.body, "spec": {**node.manifest.spec, "suspend": True}}
+        metadata = {**body["metadata"], "uid": uid}  # a Job of another UID is not ours to touch
+        manifest = replace(node.manifest, body={**body, "metadata": metadata})
+        try:
+            self._requests.apply(stamped(manifest, step.content_hash, fence=self._fence))
+        except BakeryError:
+            return
+
+    def prune(self, command: Prune) -> Event:
+        if not self._is_open():
+            return Pruned(self._clock.now(), command.ref, "Stopped", "writing was stopped before")
+        try:
+            answer = self._requests.delete(command.ref, uid=command.uid)
+        except BakeryError as error:
+            return Pruned(self._clock.now(), command.ref, "Unreachable", str(error))
+        if answer.status < 300 or answer.status == 404:
+            return Pruned(self._clock.now(), command.ref)
+        return Pruned(self._clock.now(), command.ref, *refusal(answer))
+
+    def read(self, node: Node) -> Event | None:
+        """The object as it is now; None when the server did not say (it is asked again later)."""
+        try:
+            answer = self._requests.read(node.ref)
+        except BakeryError:
+            return None
+        if answer.status == 404:
+            return ObjectDeleted(self._clock.now(), node.ref, "")
+        return ObjectChanged(self._clock.now(), live_object(answer.body)) if answer.status == 200 else None
+
+    def fetch_log(self, command: FetchLog) -> Event:
+        """An unreadable log is an empty one: evidence is worth a try, never a failure."""
+        try:
+            lines = self._requests.logs(command.namespace, command.pod, command.container, previous=command.previous)
+        except BakeryError:
+            lines = ()
+        return LogTailArrived(
+            self._clock.now(), command.node, f"pod/{command.pod}", command.container, command.previous, tuple(lines)
+        )
+
+
+def live_object(body: Mapping[str, Any]) -> LiveObject:
+    """An answer's object as the partial struct of its kind. Raises msgspec.ValidationError without metadata."""
+    struct = struct_for(str(body.get("apiVersion", "")), str(body.get("kind", "")))
+    try:
+        return msgspec.convert(body, struct)
+    except msgspec.ValidationError:
+        return msgspec.convert(body, Generic)
+
+
+def refusal(answer: Answer) -> tuple[str, str]:
+    """(reason, message) of a refused write; a field conflict names every field and its manager (faults.md, F12)."""
+    causes = (answer.body.get("details") or {}).get("causes") or []
+    conflicts = [cause for cause in causes if cause.get("reason") == "FieldManagerConflict"]
+    if answer.status == 409 and conflicts:
+        fields = "; ".join(f"{str(cause.get('field', '')).lstrip('.')} ({cause.get('message')})" for cause in conflicts)
+        return "FieldConflict", f"other managers own fields we set: {fields}"
+    return answer.reason or f"HTTP {answer.status}", answer.message or "refused without a message"

@@ -1,0 +1,118 @@
+"""What a rollout tells while it runs: the live view, the stream of facts, the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, Protocol
+
+from bakery_ops.errors import BakeryError
+from bakery_ops.rules.plan import JournalEntry
+from bakery_ops.rules.rollout.events import Command, Finish, WakeAt, WriteJournal
+from bakery_ops.rules.rollout.state import Rollout
+from bakery_ops.rules.rollout.view import RolloutView, view
+from bakery_ops.rules.verdict import Verdict
+from bakery_ops.workflows.ports import Clock
+
+VIEW_EVERY = 0.25
+JOURNAL_EVERY = 1.0
+
+
+class Journal(Protocol):
+    """Where verdicts are recorded in the cluster. One write carries many entries. Raises BakeryError."""
+
+    def record(self, entries: Mapping[str, JournalEntry]) -> None: ...
+
+
+class Scribe:
+    """Keeps the listeners and the journal up to date. Used by the driver's thread only.
+
+    Args:
+        on_change: Gets the view, at most every `VIEW_EVERY` seconds and at the end.
+        on_event: Gets one flat dictionary per fact, at once.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        journal: Journal | None,
+        on_change: Callable[[RolloutView], None],
+        on_event: Callable[[Mapping[str, Any]], None],
+    ) -> None:
+        self._clock, self._journal, self._on_change, self._on_event = clock, journal, on_change, on_event
+        self._entries: dict[str, JournalEntry] = {}
+        self._journalled_at = float("-inf")
+        self._shown_at = float("-inf")
+        self._stale = True
+        self._verdicts: dict[str, Verdict] = {}
+        self.journal_error = ""
+
+    def due(self) -> float | None:
+        """Server time at which something held back wants out."""
+        times = [self._shown_at + VIEW_EVERY] if self._stale else []
+        if self._entries:
+            times.append(self._journalled_at + JOURNAL_EVERY)
+        return min(times, default=None)
+
+    def show(self, rollout: Rollout) -> None:
+        """Pass on what changed since the last time."""
+        self._tell_verdicts(rollout)
+        now = self._clock.now()
+        if self._stale and now >= self._shown_at + VIEW_EVERY:
+            self._shown_at, self._stale = now, False
+            self._on_change(view(rollout))
+        if self._entries and now >= self._journalled_at + JOURNAL_EVERY:
+            self._write_journal()
+
+    def finish(self, rollout: Rollout, *, journal: bool) -> None:
+        """The last view; the rest of the journal, unless the lock is lost and with it the right to write."""
+        self._tell_verdicts(rollout)
+        if journal and self._entries:
+            self._write_journal()
+        self._on_change(view(rollout))
+
+    def _tell_verdicts(self, rollout: Rollout) -> None:
+        touched, rollout.touched = rollout.touched, set()
+        self._stale = self._stale or bool(touched)
+        for name in sorted(touched):
+            state = rollout.nodes[name]
+            before = self._verdicts.get(name)
+            if before is not state.verdict:
+                self._verdicts[name] = state.verdict
+                self._on_event(
+                    {
+                        "type": "verdict",
+                        "at": rollout.now,
+                        "node": name,
+                        "kind": state.node.ref.kind,
+                        "stage": state.node.stage.value,
+                        "from": before.value if before else None,
+                        "to": state.verdict.value,
+                        "message": state.message,
+                    }
+                )
+
+    def tell(self, command: Command, at: float) -> None:
+        if isinstance(command, WakeAt):
+            return
+        values = {item.name: getattr(command, item.name) for item in fields(command)}
+        if isinstance(command, Finish):
+            self._on_event({"type": "finished", "at": at, "outcome": command.outcome.value})
+        else:
+            plain = {key: value if isinstance(value, str | bool) else str(value) for key, value in values.items()}
+            self._on_event({"type": "command", "at": at, "command": type(command).__name__, **plain})
+
+    def note(self, command: WriteJournal, at: float) -> None:
+        """Keep an entry for the next write of the journal."""
+        self._entries[command.node] = JournalEntry(command.content_hash, command.uid, command.verdict, at)
+
+    def _write_journal(self) -> None:
+        self._journalled_at = self._clock.now()
+        entries, self._entries = self._entries, {}
+        if self._journal is None:
+            return
+        try:
+            self._journal.record(entries)
+        except BakeryError as error:
+            # Without the journal a rerun still converges: live Jobs are found by their hash.
+            self.journal_error = str(error)
