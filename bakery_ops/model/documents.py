@@ -67,9 +67,9 @@ def read(text: str, source: str, *, namespace: str) -> Documents:
     if problems:
         more = len(problems) - _SHOWN
         details = problems[:_SHOWN] + ([f"and {more} more"] if more > 0 else [])
-        count, remedy = ("a mistake", "correct it and run again")
+        count, remedy = "a mistake", "correct it and run again"
         if len(problems) > 1:
-            count, remedy = (f"{len(problems)} mistakes", "correct them and run again")
+            count, remedy = f"{len(problems)} mistakes", "correct them and run again"
         raise UsageError(f"{source} has {count}", details=details, remedy=remedy)
     if not manifests:
         remedy = "deploying nothing would remove everything; name the right overlay"
@@ -96,7 +96,7 @@ class _Places:
 
 
 def _expanded(value: Any, where: str) -> Iterator[tuple[Any, str]]:
-    """A List's items, each as an object of its own; items of a typed list (ConfigMapList) need not repeat their kind."""
+    """A List's items as objects; items of a typed list (ConfigMapList) need not repeat their kind."""
     kind = value.get("kind") if isinstance(value, dict) else None
     items = value.get("items") if isinstance(value, dict) else None
     if not (isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)):

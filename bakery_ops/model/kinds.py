@@ -48,6 +48,7 @@ CLUSTER_SCOPED = frozenset(
     }
 )
 
+
 def group_of(api_version: str) -> str:
     """ "apps" of "apps/v1"; "" (the core group) of "v1"."""
     group, slash, _ = api_version.rpartition("/")

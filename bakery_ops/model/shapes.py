@@ -128,9 +128,7 @@ _KINDS: Final[Mapping[str, Shape]] = {
             "maxReplicas": int,
         }
     },
-    "PodDisruptionBudget": {
-        "spec": {"selector": _SELECTOR, "minAvailable": (int, str), "maxUnavailable": (int, str)}
-    },
+    "PodDisruptionBudget": {"spec": {"selector": _SELECTOR, "minAvailable": (int, str), "maxUnavailable": (int, str)}},
     "NetworkPolicy": {"spec": {"podSelector": _SELECTOR, "policyTypes": [str]}},
     "Ingress": {
         "spec": {

@@ -57,7 +57,9 @@ metadata: {name: a}
 
 
 def test_errors_and_objects_name_the_file_and_its_own_line():
-    text = f"---\n# Source: a.yaml\n{config_map()}\n---\n# Source: b.yaml\n\n\n{config_map('b')}\n---\n{config_map('c')}"
+    text = (
+        f"---\n# Source: a.yaml\n{config_map()}\n---\n# Source: b.yaml\n\n\n{config_map('b')}\n---\n{config_map('c')}"
+    )
     assert [manifest.source for manifest in load(text, "shop", namespace="n")] == ["a.yaml:1", "b.yaml:3", "b.yaml:5"]
     assert refused(text + "\n---\nx: 1\nx: 2\n").details == ("b.yaml:8:1: duplicate key 'x'",)
 
