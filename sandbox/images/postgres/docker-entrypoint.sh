@@ -25,6 +25,7 @@ initialise() {
     local password_file
     mkdir -p "$PGDATA"
     chmod 700 "$PGDATA"
+    touch "$unfinished" 2>/dev/null || true
     password_file="$(mktemp)"
     printf '%s\n' "$POSTGRES_PASSWORD" >"$password_file"
     # Unquoted on purpose: POSTGRES_INITDB_ARGS is a list of words.
@@ -59,7 +60,7 @@ first_start() {
     echo "docker-entrypoint: initialising $PGDATA"
     initialise
     export PGHOST=/var/run/postgresql PGPASSWORD="$POSTGRES_PASSWORD"
-    # No TCP and no durability yet: if this is interrupted the volume is thrown away below, not repaired.
+    # No TCP and no durability yet: if this is interrupted, the next start begins anew.
     pg_ctl --pgdata="$PGDATA" --wait --silent --options="$(printf ' %q' "${@:2}" \
         -c listen_addresses= -c fsync=off -c full_page_writes=off -c log_connections=off -c log_disconnections=off)" start
     if [[ "$POSTGRES_DB" != postgres ]]; then
@@ -69,8 +70,7 @@ first_start() {
     run_scripts
     pg_ctl --pgdata="$PGDATA" --mode=fast --wait --silent stop
     unset PGHOST PGPASSWORD
-    # PGDATA counts as initialised only with this file: a container killed half-way starts over.
-    touch "$PGDATA/initialised"
+    rm -f "$unfinished"
     echo "docker-entrypoint: ready for start-up"
 }
 
@@ -80,9 +80,12 @@ if [[ $# -eq 0 || "${1:0:1}" == "-" ]]; then
 fi
 
 if [[ "$1" == postgres ]]; then
-    if [[ -s "$PGDATA/PG_VERSION" && ! -e "$PGDATA/initialised" ]]; then
+    # A container killed half-way leaves a directory that looks initialised and lacks its roles. The mark lies beside
+    # PGDATA, on the same volume; where that place is not writable there is none, as in the official image.
+    unfinished="$(dirname "$PGDATA")/.unfinished-$(basename "$PGDATA")"
+    if [[ -e "$unfinished" ]]; then
         echo "docker-entrypoint: an earlier initialisation did not finish; starting it over" >&2
-        find "$PGDATA" -mindepth 1 -delete
+        [[ ! -d "$PGDATA" ]] || find "$PGDATA" -mindepth 1 -delete
     fi
     if [[ ! -s "$PGDATA/PG_VERSION" ]]; then
         read_setting POSTGRES_PASSWORD
