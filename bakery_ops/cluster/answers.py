@@ -13,6 +13,8 @@ from bakery_ops.cluster.transport import Reply
 from bakery_ops.model.answer import Answer
 
 MESSAGE_LIMIT = 4096
+# Of a Status about a Secret. A conflict's details name fields and managers; those of other refusals may quote values.
+_SAFE = ("kind", "apiVersion", "status", "reason", "code")
 _WITHHELD = "the server could not read it as a Secret (its message may quote the content and is withheld)"
 
 
@@ -25,7 +27,8 @@ def answer(reply: Reply, *, written: Mapping[str, Any] | None = None) -> Answer:
     reason = str(body.get("reason") or "")
     if written is not None and written.get("kind") == "Secret":
         message = masked(message, written, reply.status)
-        body = {key: value for key, value in body.items() if key in ("kind", "apiVersion", "status", "reason", "code")}
+        kept = (*_SAFE, "details") if reply.status == 409 else _SAFE
+        body = {key: value for key, value in body.items() if key in kept}
     return Answer(reply.status, body, reason, shortened(message), reply.date)
 
 

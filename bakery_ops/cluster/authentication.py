@@ -55,7 +55,7 @@ class Identification(NamedTuple):
 
 
 class Credentials:
-    """Builds Sessions for a context; every call but the first reads the kubeconfig again, as its token may have expired.
+    """Builds Sessions for a context; each but the first reads the kubeconfig again, as its token may have expired.
 
     Args:
         choose: Reads the kubeconfig files and returns the chosen context.
@@ -175,7 +175,7 @@ class _Node(dict[str, Any]):
 
 
 def _run_plugin(context: Context, package: Package) -> Identification:
-    """Run the exec plugin (client.authentication.k8s.io) as kubectl does: a command with a slash is relative to the file.
+    """Run the exec plugin (client.authentication.k8s.io) like kubectl; a command with a slash is relative to the file.
 
     Raises: UsageError: it is missing, fails, hangs for a minute, or answers something else.
     """

@@ -191,7 +191,7 @@ def _clocks(clock: ServerClock) -> tuple[str, ...]:
         return ()
     side = "ahead of" if offset > 0 else "behind"
     return (
-        f"The server's clock is {abs(offset):.0f} s {side} this machine's: certificates may look expired or not yet valid.",
+        f"The server's clock is {abs(offset):.0f} s {side} this machine's: certificates may look expired or too new.",
     )
 
 
@@ -228,7 +228,7 @@ def _package() -> Package:
 
 
 def _load_auth_provider(document: Mapping[str, Any]) -> str:
-    """The Authorization header from a legacy `auth-provider` (oidc, gcp), refreshed by the package where it has to be."""
+    """The Authorization header from a legacy `auth-provider` (oidc, gcp), refreshed by the package if need be."""
     from kubernetes.client.configuration import Configuration
     from kubernetes.config.kube_config import load_kube_config_from_dict
 

@@ -73,7 +73,7 @@ def bookmark(raw: msgspec.Raw) -> tuple[str, bool]:
 
 
 class Codec:
-    """Decodes one kind. An object that does not fit its struct becomes a Generic: one odd object must not end a stream."""
+    """Decodes one kind. What does not fit its struct becomes a Generic: an odd object must not end a stream."""
 
     def __init__(self, api_version: str, kind: str) -> None:
         self.api_version, self.kind = api_version, kind
@@ -104,7 +104,7 @@ class Codec:
         return Page(named, page.metadata.resource_version, page.metadata.continue_)
 
     def _named(self, item: LiveObject) -> LiveObject:
-        """Items of a LIST carry no kind, those of a metadata-only watch a foreign one. The item is new: no one sees the change."""
+        """LIST items carry no kind, those of a metadata-only watch a foreign one. The item is new: nobody sees it yet."""
         if item.kind != self.kind:
             force_setattr(item, "kind", self.kind)
             force_setattr(item, "api_version", self.api_version)

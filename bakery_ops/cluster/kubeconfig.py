@@ -134,7 +134,7 @@ def _items(document: Mapping[str, Any], section: str, path: Path) -> Iterator[tu
         item = entry.get(_ITEM[section]) if isinstance(entry, dict) else None
         if not isinstance(entry, dict) or not entry.get("name") or not isinstance(item or {}, dict):
             raise UsageError(
-                f"The kubeconfig {path} is malformed: {section} entry {position} needs a name and a map {_ITEM[section]}."
+                f"The kubeconfig {path} is malformed: {section} entry {position} needs a name and a {_ITEM[section]}."
             )
         yield str(entry["name"]), item or {}
 

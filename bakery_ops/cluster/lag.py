@@ -1,7 +1,7 @@
 """How far the watches run behind: from the server's answer to our own write until a watch delivers that change.
 
-Server timestamps count whole seconds, so they cannot show milliseconds. Our own writes can: answer and watch event carry
-the same resourceVersion, and both moments are read from one local clock.
+Server timestamps count whole seconds, so they cannot show milliseconds. Our own writes can: answer and watch event
+carry the same resourceVersion, and both moments are read from one local clock.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Watch caches for a namespace: one stream and one thread per kind. Implements the Protocol `workflows.ports.Mirror`."""
+"""Watch caches for a namespace: a stream and a thread per kind. Implements the Protocol `workflows.ports.Mirror`."""
 
 from __future__ import annotations
 

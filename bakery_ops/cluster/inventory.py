@@ -1,0 +1,69 @@
+"""Every object we have written and not deleted, in one ConfigMap: what may be pruned, and nothing else (I1)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from bakery_ops.cluster.records import Access, Body, config_map
+from bakery_ops.cluster.retry import Retrier
+from bakery_ops.cluster.transport import Transport
+from bakery_ops.errors import OperationFailed
+from bakery_ops.model.manifest import ObjectRef
+
+NAME = "bakery-ops-inventory"
+_KEY = "objects"
+
+
+class ApiInventory:
+    """The inventory of one namespace: a line "group/kind/namespace/name" per object, sorted.
+
+    Sample: "/ConfigMap/bakery-ia/bakery-config", "apps/Deployment/bakery-ia/auth-service", "/Namespace//bakery-ia".
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        retrier: Retrier,
+        namespace: str,
+        *,
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._access = Access(transport, retrier, "inventory", before_write=before_write)
+        self._ref = ObjectRef("", "ConfigMap", namespace, NAME)
+
+    def read(self) -> Sequence[ObjectRef]:
+        """Sorted; () where nothing was ever deployed.
+
+        Raises: OperationFailed: it cannot be read or understood (to guess would prune, or orphan). ClusterUnreachable.
+        """
+        found = self._access.read(self._ref)
+        if found.status == 404:
+            return ()
+        if found.status != 200:
+            raise OperationFailed(f"The inventory {NAME} cannot be read: {found.message or found.status}.")
+        return _parse(found.body)
+
+    def write(self, refs: Sequence[ObjectRef]) -> None:
+        """Record exactly `refs`; no write where they are recorded already.
+
+        Raises: OperationFailed, ClusterUnreachable.
+        """
+        wanted = tuple(sorted(set(refs)))
+
+        def edit(live: Body | None) -> Body | None:
+            if live is not None and (live.get("data") or {}).get(_KEY) is not None and _parse(live) == wanted:
+                return None
+            return config_map(self._ref, live, {_KEY: "".join("/".join(ref) + "\n" for ref in wanted)})
+
+        self._access.change(self._ref, edit)
+
+
+def _parse(body: Body) -> tuple[ObjectRef, ...]:
+    lines = str((body.get("data") or {}).get(_KEY, "")).splitlines()
+    parts = [tuple(line.split("/")) for line in lines]
+    if any(len(part) != 4 for part in parts):
+        raise OperationFailed(
+            f"The inventory {NAME} was edited and cannot be understood.",
+            remedy="Restore it, or delete it after making sure that nothing of ours would be orphaned.",
+        )
+    return tuple(sorted(ObjectRef(*part) for part in parts))

@@ -1,0 +1,129 @@
+"""A held lock, renewed by a thread of its own.
+
+An API server that is silent gives the lock to nobody, so silence does not lose it; it only makes the holder unsure, and
+an unsure holder asks the server before its next write. Only the server's word that another holds it loses it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from bakery_ops.cluster import lease_record as record
+from bakery_ops.cluster.lease_record import holder_of
+from bakery_ops.cluster.records import Access, Body
+from bakery_ops.errors import BakeryError, Locked
+from bakery_ops.model.answer import Answer
+from bakery_ops.model.manifest import ObjectRef
+
+_MARGIN = 1.0
+
+
+class LeaseHandle:
+    """Proof of holding a lock. Made by `Lease.acquire`; `release` it, or use it as a context manager.
+
+    Args:
+        live: The Lease as the server answered our acquisition, which was sent at `sent` (steady seconds).
+        duration, every: Seconds: until others may take an unrenewed lock, and between renewals.
+        on_lost: Called once with the id of the new holder, "" when the Lease was freed or deleted.
+    """
+
+    def __init__(
+        self,
+        access: Access,
+        ref: ObjectRef,
+        live: Body,
+        sent: float,
+        *,
+        duration: float,
+        every: float,
+        phase: str,
+        on_lost: Callable[[str], None],
+    ) -> None:
+        self._access, self._ref, self._live, self._renewed_at = access, ref, live, sent
+        self._duration, self._every, self._phase, self._on_lost = duration, every, phase, on_lost
+        self._lock = threading.Lock()  # one renewal at a time
+        self._over = threading.Event()
+        self._lost_to: str | None = None
+        self.holder = holder_of(live).id
+        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread.start()
+
+    @property
+    def transitions(self) -> int:
+        """How often the lock changed hands: the fencing number."""
+        return record.transitions_of(self._live)
+
+    @property
+    def is_held(self) -> bool:
+        """Certainly ours: not lost, and renewed less than a lease duration ago, sleep of the machine included."""
+        age = self._access.transport.steady() - self._renewed_at
+        return self._lost_to is None and not self._over.is_set() and age < self._duration - _MARGIN
+
+    def enter(self, phase: str) -> None:
+        """Tell others what this run is doing; written with the next renewal."""
+        self._phase = phase
+
+    def require(self) -> None:
+        """Called before a write. A process that was stopped or cut off asks the server first (F20).
+
+        Raises: Locked: the lock was lost. ClusterUnreachable: the server does not say.
+        """
+        if not self.is_held and self._lost_to is None and not self._over.is_set():
+            self._renew(self._access.retrier.budget)
+        if self._lost_to is not None or self._over.is_set():
+            taker = f"to {self._lost_to}" if self._lost_to else "(it was freed by someone else)"
+            raise Locked(f"The lock of {self._ref.namespace} was lost {taker}; nothing more is written.")
+
+    def release(self) -> None:
+        """Free the lock if it is still ours. Never raises for a server that does not answer: the Lease expires."""
+        if self._over.is_set():
+            return
+        self._over.set()
+        self._thread.join(self._duration)
+        if self._lost_to is not None:
+            return
+        try:
+            self._access.change(self._ref, self._freed)
+        except BakeryError:
+            return
+
+    def __enter__(self) -> LeaseHandle:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.release()
+
+    def _freed(self, live: Body | None) -> Body | None:
+        return record.released(live) if live is not None and holder_of(live).id == self.holder else None
+
+    def _keep(self) -> None:
+        while not self._over.wait(self._every) and self._lost_to is None:
+            try:
+                self._renew(0.0)
+            except BakeryError:
+                continue  # unsure, not lost: see above
+
+    def _renew(self, budget: float) -> None:
+        with self._lock:
+            for _ in range(2):  # a conflict with a Lease that is still ours is written once more (F10)
+                if self._lost_to is not None:
+                    return
+                sent = self._access.transport.steady()
+                now = self._access.transport.clock.now()
+                wanted = record.renewed(self._live, self._phase, now=now)
+                answered = self._access.write(self._ref, wanted, budget=budget)
+                if answered.status < 300:
+                    self._live, self._renewed_at = answered.body, sent
+                    return
+                if answered.status in (404, 409):
+                    self._look(self._access.read(self._ref, budget=budget))
+
+    def _look(self, found: Answer) -> None:
+        """After a conflict: the Lease is still ours (touched by someone, or our own answer was lost), or it is not."""
+        holder = holder_of(found.body).id if found.status == 200 else ""
+        if holder == self.holder:
+            self._live = found.body
+        elif found.status in (200, 404):
+            self._lost_to = holder
+            self._on_lost(holder)
