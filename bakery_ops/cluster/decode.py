@@ -104,7 +104,7 @@ class Codec:
         return Page(named, page.metadata.resource_version, page.metadata.continue_)
 
     def _named(self, item: LiveObject) -> LiveObject:
-        """LIST items carry no kind, those of a metadata-only watch a foreign one. The item is new: nobody sees it yet."""
+        """LIST items carry no kind, those of a metadata-only watch a foreign one. Nobody sees the item yet."""
         if item.kind != self.kind:
             force_setattr(item, "kind", self.kind)
             force_setattr(item, "api_version", self.api_version)
