@@ -101,6 +101,7 @@ def drive(
     snapshot: Iterable[LiveObject] = (),
     synced: Iterable[str] = (),
     fence: int | None = None,
+    may_write: Callable[[], bool] = lambda: True,
     on_change: Callable[[RolloutView], None] = lambda view: None,
     on_event: Callable[[Mapping[str, Any]], None] = lambda event: None,
     request_count: Callable[[], int] = lambda: 0,
@@ -111,13 +112,15 @@ def drive(
     Args:
         snapshot, synced: See `machine.begin`. When nothing has to be done the mirror is never started.
         fence: Transition count of our Lease, noted on every object written.
+        may_write: Asked before every write; False as soon as the lease is not surely ours (its LeaseLost event, put
+            into `world.inbox`, then ends the rollout).
         on_change: Gets the view when something changed, at most every 0.25 s and once at the end.
         on_event: Gets one flat dictionary per verdict change, command and outcome, as it happens.
         request_count: Asked once at the end.
     Raises: KeyboardInterrupt at the second Ctrl-C (the first ends cleanly with outcome INTERRUPTED); any bug.
     """
     scribe = Scribe(world.clock, world.journal, on_change, on_event)
-    driver = _Driver(graph, plan, options, world, fence, scribe)
+    driver = _Driver(graph, plan, options, world, fence, may_write, scribe)
     at = world.clock.now()
     rollout, commands = machine.begin(
         graph, plan, options, at, facts=facts, snapshot=snapshot, synced=synced, judge=judge
@@ -128,12 +131,20 @@ def drive(
 
 class _Driver:
     def __init__(
-        self, graph: Graph, plan: Plan, options: Options, world: World, fence: int | None, scribe: Scribe
+        self,
+        graph: Graph,
+        plan: Plan,
+        options: Options,
+        world: World,
+        fence: int | None,
+        may_write: Callable[[], bool],
+        scribe: Scribe,
     ) -> None:
         self._graph, self._plan, self._options, self._world, self._scribe = graph, plan, options, world, scribe
         self._open = True
         self._interrupted = False
-        self._carrier = Carrier(world.requests, world.clock, fence=fence, is_open=lambda: self._open)
+        self._may_write = may_write
+        self._carrier = Carrier(world.requests, world.clock, fence=fence, is_open=self._is_open)
         self._wake: float | None = None
         self._error: BaseException | None = None
 
@@ -159,10 +170,11 @@ class _Driver:
         world.readers.shutdown(wait=False, cancel_futures=True)
         self._scribe.finish(rollout, journal=rollout.outcome is not Outcome.LOCK_LOST)
 
+    def _is_open(self) -> bool:
+        return self._open and self._may_write()
+
     def _deliver(self, event: object) -> None:
-        """Called by the streams, and by whoever renews the lease: a lost lease closes the gate before the queue."""
-        if isinstance(event, LeaseLost):
-            self._open = False
+        """Called by the streams from their own threads."""
         if isinstance(event, Event):
             self._world.inbox.put(event)
 
