@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
-from invoke import Collection
+from invoke.collection import Collection
 
 from bakery_ops import bootstrap
 from bakery_ops.commandline import Positional, command
@@ -22,6 +22,7 @@ Namespace = Annotated[str | None, "namespace instead of the profile's"]
 Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML instead of the profile's"]
 Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
 Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
+Instance = Annotated[str | None, "which sandbox, when several run side by side (default: default)"]
 YesContext = Annotated[str | None, "confirm a protected profile's context without a terminal: its exact name"]
 
 
@@ -132,7 +133,7 @@ def capacity(
 @command
 def doctor(profile: ProfileName = None) -> ExitCode:
     """Look at this machine and the profile's cluster: what is there, what is missing, what to do."""
-    return bootstrap.doctor(profile)
+    return bootstrap.doctor_report(profile)
 
 
 @command(default=True)
@@ -190,25 +191,25 @@ def colima_start(
     size: Annotated[Literal["minimal", "standard", "rich"], "4, 6 or 8 CPUs; 8, 12 or 16 GB"] = "standard",
 ) -> ExitCode:
     """Start the local machine with Kubernetes on: Colima, profile k8s-local."""
-    return bootstrap.colima("start", size=size)
+    return bootstrap.colima_start(size)
 
 
 @command(name="status")
 def colima_status() -> ExitCode:
     """Say whether the local machine runs, and with what."""
-    return bootstrap.colima("status")
+    return bootstrap.colima_status()
 
 
 @command(name="stop")
 def colima_stop() -> ExitCode:
     """Stop the local machine; its data stays."""
-    return bootstrap.colima("stop")
+    return bootstrap.colima_stop()
 
 
 @command(name="delete")
 def colima_delete(yes: Annotated[bool, "do not ask; all its data is lost"] = False) -> ExitCode:
     """Delete the local machine with all its data."""
-    return bootstrap.colima("delete", yes=yes)
+    return bootstrap.colima_delete(yes)
 
 
 @command(name="start")
@@ -216,27 +217,28 @@ def sandbox_start(
     real: Annotated[bool, "containers run; needs root on Linux"] = False,
     simulated: Annotated[bool, "a real control plane, simulated nodes of any size; no root"] = False,
     node: Nodes = (),
+    name: Instance = None,
 ) -> ExitCode:
     """Start the embedded cluster: real where root and Linux allow, else simulated."""
-    return bootstrap.sandbox_start(real, simulated, node)
+    return bootstrap.sandbox_start(real, simulated, node, name)
 
 
 @command(name="status")
-def sandbox_status() -> ExitCode:
+def sandbox_status(name: Instance = None) -> ExitCode:
     """Say whether the embedded cluster runs, and how to reach it."""
-    return bootstrap.sandbox_status()
+    return bootstrap.sandbox_status(name)
 
 
 @command(name="stop")
-def sandbox_stop() -> ExitCode:
+def sandbox_stop(name: Instance = None) -> ExitCode:
     """Stop the embedded cluster and remove everything it put on this machine."""
-    return bootstrap.sandbox_stop()
+    return bootstrap.sandbox_stop(name)
 
 
 @command(name="images")
-def sandbox_images(profile: ProfileName = None) -> ExitCode:
+def sandbox_images(profile: ProfileName = None, name: Instance = None) -> ExitCode:
     """Build the platform's images from Debian packages and import those the embedded cluster lacks."""
-    return bootstrap.sandbox_images(profile)
+    return bootstrap.sandbox_images(profile, name)
 
 
 # ---- development ----------------------------------------------------------------------------------------------------

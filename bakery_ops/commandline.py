@@ -14,15 +14,17 @@ import typing
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, overload
 
-from invoke import Exit, Program, Task, task
-from invoke.exceptions import ParseError
+from invoke.exceptions import Exit, ParseError
+from invoke.program import Program
+from invoke.tasks import Task, task
 
 from bakery_ops import __version__
 from bakery_ops.errors import BakeryError, ExitCode, UsageError
 
 Converter = Callable[[str], Any]
+Command = Callable[..., ExitCode | None]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -45,7 +47,13 @@ def printable(word: str, limit: int = 80) -> str:
     return shown if len(shown) <= limit else shown[:limit] + "…"
 
 
-def command(function: Callable[..., Any] | None = None, *, name: str | None = None, default: bool = False) -> Any:
+@overload
+def command(function: Command) -> Task[Any]: ...
+@overload
+def command(*, name: str | None = None, default: bool = False) -> Callable[[Command], Task[Any]]: ...
+def command(
+    function: Command | None = None, *, name: str | None = None, default: bool = False
+) -> Task[Any] | Callable[[Command], Task[Any]]:
     """Make an Invoke task of a function whose parameters are annotated and defaulted.
 
     `Annotated[type, "help"]` gives a parameter its help. Types: bool (a flag), str, int, float, Path, Literal, a tuple
@@ -55,8 +63,12 @@ def command(function: Callable[..., Any] | None = None, *, name: str | None = No
     details and remedy on stderr; anything else ends in 1 with the traceback saved.
     """
     if function is None:
-        return lambda inner: command(inner, name=name, default=default)
-    parameters = {name: _Parameter(item) for name, item in inspect.signature(function).parameters.items()}
+        return lambda inner: _made(inner, name, default)
+    return _made(function, name, default)
+
+
+def _made(function: Command, name: str | None, default: bool) -> Task[Any]:
+    parameters = {key: _Parameter(item) for key, item in inspect.signature(function).parameters.items()}
 
     @wraps(function)
     def body(invoke_context: Any, **given: Any) -> None:
@@ -75,7 +87,10 @@ def command(function: Callable[..., Any] | None = None, *, name: str | None = No
         [inspect.Parameter("invoke_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
         + [parameter.declared() for parameter in parameters.values()]
     )
-    made: Task[Any] = task(
+    body.optional_positional = next(  # type: ignore[attr-defined]
+        (f"--{key.replace('_', '-')}" for key, parameter in parameters.items() if parameter.is_optional_positional), ""
+    )
+    made = task(
         body,
         name=name,
         default=default,
@@ -84,7 +99,7 @@ def command(function: Callable[..., Any] | None = None, *, name: str | None = No
         iterable=[key for key, parameter in parameters.items() if parameter.is_repeatable],
         help={key.replace("_", "-"): parameter.help for key, parameter in parameters.items() if parameter.help},
     )
-    return made
+    return typing.cast("Task[Any]", made)
 
 
 class Positional:
@@ -96,11 +111,13 @@ class _Parameter:
         annotation = parameter.annotation
         self._parameter = parameter
         self.help = ""
-        self.is_positional = False
+        self.is_positional = self.is_optional_positional = False
         if get_origin(annotation) is Annotated:
             annotation, *notes = get_args(annotation)
             self.help = next((note for note in notes if isinstance(note, str)), "")
-            self.is_positional = any(note is Positional for note in notes)
+            given_bare = any(note is Positional for note in notes)
+            self.is_positional = given_bare and parameter.default is inspect.Parameter.empty
+            self.is_optional_positional = given_bare and not self.is_positional
         self.is_repeatable = get_origin(annotation) is tuple
         self._is_flag = annotation is bool
         self._converter = _converter(annotation)
@@ -225,6 +242,7 @@ class CommandLine(Program):
     """Invoke's program, with parse errors as `UsageError` (exit 64) and the exit codes in `--help`."""
 
     def parse_tasks(self) -> None:
+        self.core.unparsed = self._with_flags(self.core.unparsed)
         try:
             super().parse_tasks()
         except ParseError as error:
@@ -235,6 +253,18 @@ class CommandLine(Program):
                 if argument.kind is list and not argument.value and f"--{name.replace('_', '-')}" in self.argv:
                     _tell(UsageError(f"--{name.replace('_', '-')} needs a value"))
                     raise Exit(code=int(ExitCode.USAGE))
+
+    def _with_flags(self, words: Sequence[str]) -> list[str]:
+        """Name the flag of an optional positional argument: Invoke takes a positional one for required."""
+        commands = set(_task_names(self))
+        named: list[str] = []
+        for position, word in enumerate(words):
+            before = words[position - 1] if position else ""
+            flag = _optional_positional(self, before) if before in commands else ""
+            if flag and not word.startswith("-") and word not in commands:
+                named.append(flag)
+            named.append(word)
+        return named
 
     def parse_cleanup(self) -> None:
         try:
@@ -257,13 +287,19 @@ def _parse_failure(error: ParseError, program: CommandLine) -> Exit:
     if word.startswith("-"):
         context = error.context
         known = list(context.flags) if context is not None and context.name else []
-        failure = unknown(f"option of '{context.name}'" if known else "option", word, known or ["--help"])
+        owner = f" of '{context.name}'" if context is not None and known else ""
+        failure = unknown(f"option{owner}", word, known or ["--help"])
     elif "No idea" in text:
         failure = unknown("command", word, _task_names(program))
     else:
         failure = UsageError(text)
     _tell(failure)
     return Exit(code=int(ExitCode.USAGE))
+
+
+def _optional_positional(program: CommandLine, command: str) -> str:
+    known = getattr(program.collection[command].body, "optional_positional", "")
+    return str(known)
 
 
 def _task_names(program: CommandLine) -> list[str]:

@@ -4,9 +4,12 @@ Each public function lives in the module that `_HOMES` names and is imported whe
 `invoke --list` pays for none of them.
 """
 
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from bakery_ops.errors import ExitCode
 
 
 class Target(NamedTuple):
@@ -53,21 +56,25 @@ _HOMES = {
     "capacity": "offline",
     "platform_show": "offline",
     "config_show": "offline",
-    "doctor": "machines",
+    "doctor_report": "machines",
     "secrets": "credentials",
     "secrets_check": "credentials",
     "tls": "credentials",
     "tls_check": "credentials",
-    "colima": "machines",
-    "sandbox_start": "machines",
-    "sandbox_status": "machines",
-    "sandbox_stop": "machines",
-    "sandbox_images": "machines",
+    "colima_start": "machines",
+    "colima_status": "machines",
+    "colima_stop": "machines",
+    "colima_delete": "machines",
+    "sandbox_start": "sandboxes",
+    "sandbox_status": "sandboxes",
+    "sandbox_stop": "sandboxes",
+    "sandbox_images": "images",
     "test": "development",
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> Callable[..., ExitCode]:
     if name not in _HOMES:
         raise AttributeError(name)
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    function: Callable[..., ExitCode] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return function

@@ -25,7 +25,14 @@ def console(stream: TextIO, environment: Mapping[str, str]) -> Console:
     # Off a terminal lines are never wrapped: a log is grepped line by line.
     width = None if stream.isatty() else 10_000
     return Console(
-        file=stream, no_color=plain, force_terminal=forced, width=width, markup=False, highlight=False, emoji=False, soft_wrap=not stream.isatty()
+        file=stream,
+        no_color=plain,
+        force_terminal=forced,
+        width=width,
+        markup=False,
+        highlight=False,
+        emoji=False,
+        soft_wrap=not stream.isatty(),
     )
 
 

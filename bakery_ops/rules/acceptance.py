@@ -122,7 +122,9 @@ def _no_restarts(facts: Facts) -> CheckResult:
                 restarted.append(f"{where}: {container.restart_count} restart(s)")
     if killed:
         remedy = "raise the memory limit, or find the leak: invoke capacity shows the headroom"
-        return CheckResult("no-oom-kills", CheckState.FAILED, f"{len(killed)} container(s) OOMKilled", tuple(killed), remedy)
+        return CheckResult(
+            "no-oom-kills", CheckState.FAILED, f"{len(killed)} container(s) OOMKilled", tuple(killed), remedy
+        )
     if restarted:
         message = f"{len(restarted)} container(s) have restarted since their pod started"
         return CheckResult("no-oom-kills", CheckState.WARNING, message, tuple(restarted))
@@ -132,7 +134,9 @@ def _no_restarts(facts: Facts) -> CheckResult:
 def _health(facts: Facts) -> CheckResult:
     if facts.simulated:
         return CheckResult("health", CheckState.SKIPPED, "nodes are simulated: nothing can answer")
-    wanted = [node.name for node in facts.graph.workloads() if node.stage is Stage.MICROSERVICE and node.name in facts.health]
+    wanted = [
+        node.name for node in facts.graph.workloads() if node.stage is Stage.MICROSERVICE and node.name in facts.health
+    ]
     bad = [
         f"{name}: {_answered(facts.health[name])}"
         for name in wanted
@@ -172,7 +176,9 @@ def _autoscalers(facts: Facts) -> CheckResult:
     if blind:
         message = f"{len(names) - len(blind)} of {len(names)} autoscalers see their metrics"
         state = CheckState.WARNING
-        return CheckResult("autoscalers-active", state, message, tuple(blind), "metrics may need up to 3 minutes; verify again")
+        return CheckResult(
+            "autoscalers-active", state, message, tuple(blind), "metrics may need up to 3 minutes; verify again"
+        )
     return CheckResult("autoscalers-active", CheckState.PASSED, f"{len(names)} of {len(names)} autoscalers active")
 
 

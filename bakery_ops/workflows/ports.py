@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
-from bakery_ops.model.live import LiveObject
+from bakery_ops.model.answer import Answer as Answer  # the value these ports speak in
 from bakery_ops.model.manifest import Manifest, ObjectRef
 
 Say = Callable[[str], None]
@@ -47,20 +47,6 @@ class Clock(Protocol):
     def sleep(self, seconds: float) -> None: ...
 
 
-class Answer(NamedTuple):
-    """What the API server said to one write.
-
-    `status`: HTTP status. `body`: the decoded JSON object ({} where there is none). `reason`/`message`: of a Status
-    answer, else "". `date`: the Date header as epoch seconds, or None.
-    """
-
-    status: int
-    body: Mapping[str, Any]
-    reason: str = ""
-    message: str = ""
-    date: float | None = None
-
-
 class Requests(Protocol):
     """Single requests; every one carries connect and read timeouts and the retry policy of docs/faults.md.
 
@@ -94,10 +80,3 @@ class Mirror(Protocol):
     def start(self, kinds: Sequence[str], namespace: str, deliver: Callable[[object], None]) -> None: ...
 
     def stop(self) -> None: ...
-
-
-class Snapshot(NamedTuple):
-    """The live objects of a moment, by ref."""
-
-    objects: Mapping[ObjectRef, LiveObject]
-    resource_version: str

@@ -1,0 +1,91 @@
+"""Which cluster a profile means, and the adapters for it. Refuses every cluster the profile does not name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bakery_ops.bootstrap import Target, sandboxes
+from bakery_ops.cluster import kubeconfig as kubectl_rules
+from bakery_ops.cluster.connection import Connection, connect
+from bakery_ops.errors import PreflightRefused, TargetRefused
+from bakery_ops.model.profile import Profile
+from bakery_ops.report.terminal import Terminal
+from bakery_ops.sandbox import lifecycle
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a command goes: the kubeconfig file (None: kubectl's rules), the context, and the sandbox behind it, if any."""
+
+    kubeconfig: Path | None
+    context: str
+    sandbox: str | None = None
+    simulated: bool = False
+
+
+def locate(profile: Profile, target: Target, terminal: Terminal, *, start: bool = False) -> Place:
+    """The place a profile and the command line mean together; contacts nothing but a sandbox's own processes.
+
+    `start`: a sandbox that is meant but does not run is started.
+    Raises: TargetRefused when the profile does not accept the context, or a confirmation is missing.
+    """
+    context = target.context or _implied(profile, target)
+    if not profile.accepts(context):
+        raise TargetRefused(
+            f"profile {profile.name!r} does not accept the context {context!r}",
+            remedy=f"it accepts {', '.join(profile.contexts)}; name one with --context, or another profile",
+        )
+    name = sandboxes.instance_of(context)
+    if name is not None and target.kubeconfig is None:
+        return _sandbox(name, context, terminal, start=start)
+    if profile.protected:
+        _confirm(profile, context, target.yes_context)
+    return Place(target.kubeconfig, context)
+
+
+def reach(place: Place, profile: Profile, notify: Callable[[str], None]) -> Connection:
+    """Connect, and check that it is the cluster the profile pins. Raises PreflightRefused, UsageError, TargetRefused."""
+    connection = connect(place.kubeconfig, place.context, namespace=profile.namespace, notify=notify)
+    if profile.cluster and str(connection.identity) != profile.cluster:
+        connection.close()
+        raise TargetRefused(
+            f"the context {place.context!r} leads to another cluster than profile {profile.name!r} pins",
+            details=[f"pinned: {profile.cluster}", f"found:  {connection.identity} at {connection.server}"],
+            remedy="check the kubeconfig; if the cluster was rebuilt, correct `cluster` in bakery.toml",
+        )
+    return connection
+
+
+def _implied(profile: Profile, target: Target) -> str:
+    if target.kubeconfig is None and sandboxes.CONTEXT == profile.contexts[0]:
+        return sandboxes.CONTEXT
+    if profile.protected:
+        raise TargetRefused(
+            f"profile {profile.name!r} is protected: it never uses the current context by itself",
+            remedy=f"name the context: --context {profile.contexts[0]} --yes-context {profile.contexts[0]}",
+        )
+    return kubectl_rules.choose(kubectl_rules.locate(target.kubeconfig, os.environ), None).name
+
+
+def _sandbox(name: str, context: str, terminal: Terminal, *, start: bool) -> Place:
+    status = lifecycle.status(name)
+    if status.state != "running":
+        if not start:
+            raise PreflightRefused(f"the sandbox {name} is not running", remedy="invoke sandbox.start")
+        status = sandboxes.running(name, terminal)
+    return Place(status.kubeconfig, context, name, status.kind == "simulated")
+
+
+def _confirm(profile: Profile, context: str, given: str | None) -> None:
+    if given is None and sys.stdin.isatty():
+        print(f"profile {profile.name} is protected. Type the context to go on: ", end="", file=sys.stderr, flush=True)  # noqa: T201
+        given = sys.stdin.readline().strip()
+    if given != context:
+        what = "no confirmation was given" if given is None else "the confirmation is not the context's name"
+        raise TargetRefused(
+            f"profile {profile.name!r} is protected and {what}", remedy=f"--yes-context {context} confirms it"
+        )

@@ -1,0 +1,205 @@
+"""`invoke deploy` and everything that looks at a deployed platform."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from typing import NamedTuple
+
+from bakery_ops.bootstrap import DeployOptions, Target, clusters, credentials, images
+from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.session import REPOSITORY, Rendered, render, resolve
+from bakery_ops.cluster.connection import Connection
+from bakery_ops.cluster.inventory import ApiInventory
+from bakery_ops.cluster.journal import ApiJournal
+from bakery_ops.cluster.lease import Lease, this_process
+from bakery_ops.cluster.lease_handle import LeaseHandle
+from bakery_ops.cluster.mirror import ApiMirror
+from bakery_ops.errors import ExitCode
+from bakery_ops.model.builder import build_graph
+from bakery_ops.model.graph import Graph
+from bakery_ops.report import deploys
+from bakery_ops.report.progress import LineProgress
+from bakery_ops.report.runs import RunFolder
+from bakery_ops.report.terminal import Terminal
+from bakery_ops.report.verification import show_checks, verification_document
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.rollout.events import LeaseLost, Outcome
+from bakery_ops.rules.rollout.options import FailMode, Options
+from bakery_ops.rules.verdict import Verdict
+from bakery_ops.workflows.deploy import Ports, Watchers, Wishes
+from bakery_ops.workflows.deploy import deploy as deploy_platform
+from bakery_ops.workflows.facts import read_facts
+from bakery_ops.workflows.observe import judge_now
+from bakery_ops.workflows.rollout import QueueInbox, workers
+from bakery_ops.workflows.verify import verify as verify_platform
+
+_EXIT = {
+    Outcome.SUCCEEDED: ExitCode.OK,
+    Outcome.FAILED: ExitCode.FAILED,
+    Outcome.TIMED_OUT: ExitCode.TIMEOUT,
+    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
+    Outcome.LOCK_LOST: ExitCode.LOCKED,
+    Outcome.UNREACHABLE: ExitCode.TIMEOUT,
+}
+_WIDTH = 16
+
+
+class _Opened(NamedTuple):
+    """A rendered platform and the cluster it is meant for."""
+
+    rendered: Rendered
+    graph: Graph
+    place: Place
+    connection: Connection
+
+    def facts(self) -> ClusterFacts:
+        return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
+
+
+def _open(target: Target, terminal: Terminal, *, start: bool = False) -> _Opened:
+    """Render first: bad input must be refused before anything is contacted or started."""
+    rendered = render(resolve(target))
+    graph = build_graph(rendered.manifests)
+    place = clusters.locate(rendered.profile, target, terminal, start=start)
+    return _Opened(rendered, graph, place, clusters.reach(place, rendered.profile, terminal.say))
+
+
+def deploy(options: DeployOptions) -> ExitCode:
+    """Deploy, print the summary, and leave `runs/<id>/` behind."""
+    terminal = Terminal()
+    reports = deploys.destinations(options.report_file)
+    opened = _open(options.target, terminal, start=not options.dry_run)
+    with ExitStack() as stack:
+        stack.callback(opened.connection.close)
+        run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        folder = stack.enter_context(RunFolder(REPOSITORY / "runs", run_id))
+        profile = opened.rendered.profile
+        deploys.introduce(terminal, profile.overlay, opened.graph, opened.place.context, opened.connection.version)
+        watchers = Watchers(LineProgress(terminal), folder.event)
+        report = deploy_platform(opened.graph, _wishes(options, opened), _ports(opened, terminal), watchers)
+        summary = deploys.document(report, profile.name, opened.place.context)
+        folder.summary(summary)
+        deploys.write_reports(reports, summary)
+        if options.output == "json":
+            print(json.dumps(summary, indent=1, default=str))  # noqa: T201
+        else:
+            deploys.show(terminal, report, folder.path, _hints(opened))
+    return _EXIT[report.outcome]
+
+
+def _hints(opened: _Opened) -> list[str]:
+    namespace = opened.rendered.profile.namespace
+    hints = [f"look: kubectl get pods -n {namespace}   again: invoke verify   state: invoke deploy.status"]
+    if opened.place.kubeconfig is not None:
+        hints.insert(0, f"export KUBECONFIG={opened.place.kubeconfig}")
+    return hints
+
+
+def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
+    """The dry run of a deploy."""
+    terminal = Terminal()
+    opened = _open(target, terminal)
+    with closing(opened.connection):
+        wishes = Wishes(dry_run=True, simulated=opened.place.simulated)
+        report = deploy_platform(opened.graph, wishes, _ports(opened, terminal), Watchers())
+        if output == "json":
+            print(json.dumps(deploys.document(report, opened.rendered.profile.name, opened.place.context)))  # noqa: T201
+        else:
+            deploys.show_plan(terminal, report.plan)
+    return ExitCode.CHANGES if exit_code and not report.plan.is_empty else ExitCode.OK
+
+
+def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
+    terminal = Terminal()
+    opened = _open(target, terminal)
+    with closing(opened.connection):
+        report = verify_platform(
+            opened.connection.requests,
+            opened.graph,
+            opened.connection.clock,
+            opened.facts(),
+            simulated=opened.place.simulated,
+            only=only,
+        )
+    if output == "json":
+        print(json.dumps(verification_document(report), indent=1))  # noqa: T201
+    else:
+        show_checks(terminal, report)
+    return ExitCode.OK if report.passed else ExitCode.FAILED
+
+
+def deploy_status(target: Target, output: str | None) -> ExitCode:
+    """Where every workload stands, and who holds the lock. Exit 3 when something is not ready."""
+    terminal = Terminal()
+    opened = _open(target, terminal)
+    with closing(opened.connection):
+        standing = judge_now(opened.connection.requests, opened.graph, opened.connection.clock, opened.facts())
+        holder = _lease(opened, terminal).holder()
+    if output == "json":
+        print(json.dumps(deploys.status_document(standing.view), indent=1))  # noqa: T201
+    else:
+        deploys.show_status(terminal, standing.view)
+        terminal.show(f"lock: held by {holder.id} since {holder.since} ({holder.phase})" if holder else "lock: free")
+    ready = all(node.verdict is Verdict.READY for node in standing.view.nodes.values() if node.is_workload)
+    return ExitCode.OK if ready else ExitCode.FAILED
+
+
+def unlock(target: Target, holder: str) -> ExitCode:
+    terminal = Terminal()
+    profile = resolve(target)
+    connection = clusters.reach(clusters.locate(profile, target, terminal), profile, terminal.say)
+    with closing(connection):
+        Lease(connection.transport, connection.retrier, profile.namespace).unlock(holder)
+    terminal.show(f"the lock of {holder} is removed")
+    return ExitCode.OK
+
+
+def _wishes(options: DeployOptions, opened: _Opened) -> Wishes:
+    rollout = Options(
+        stage_deadline=opened.rendered.profile.deadline, fail_mode=FailMode(options.fail_mode), width=_WIDTH
+    )
+    return Wishes(
+        only=options.only,
+        dry_run=options.dry_run,
+        force_conflicts=options.force_conflicts,
+        simulated=opened.place.simulated,
+        workers=workers(opened.connection.round_trip),
+        options=rollout,
+    )
+
+
+def _lease(opened: _Opened, terminal: Terminal) -> Lease:
+    connection = opened.connection
+    return Lease(connection.transport, connection.retrier, opened.rendered.profile.namespace, notify=terminal.say)
+
+
+def _ports(opened: _Opened, terminal: Terminal) -> Ports:
+    connection, profile = opened.connection, opened.rendered.profile
+    inbox = QueueInbox(connection.clock)
+
+    def lock() -> LeaseHandle:
+        return _lease(opened, terminal).acquire(
+            this_process(),
+            phase=f"deploy {profile.name}",
+            on_lost=lambda holder: inbox.put(LeaseLost(connection.clock.now(), holder)),
+        )
+
+    return Ports(
+        requests=connection.requests,
+        mirror=ApiMirror(connection.transport, connection.discovery, connection.lag, notify=terminal.say),
+        clock=connection.clock,
+        inbox=inbox,
+        journal=ApiJournal(connection.transport, connection.retrier, profile.namespace),
+        inventory=ApiInventory(connection.transport, connection.retrier, profile.namespace),
+        lock=lock,
+        ensure_credentials=lambda graph: credentials.ensure(connection.requests, opened.rendered.manifests),
+        ensure_images=images.provider(profile, opened.place, terminal),
+        facts=opened.facts,
+        prove_capacity=lambda graph: None,
+        request_count=lambda: connection.request_count,
+        say=terminal.say,
+    )

@@ -1,0 +1,61 @@
+"""What the user sees while a deploy runs: one line per change of a workload, and a sign of life when nothing changes."""
+
+from __future__ import annotations
+
+from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.rollout.view import NodeView, RolloutView
+from bakery_ops.rules.verdict import Verdict
+
+HEARTBEAT = 30.0  # seconds without a line
+
+
+class LineProgress:
+    """Prints to the terminal's stderr. Only workloads and what goes wrong are shown; configuration is counted."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+        self._shown: dict[str, Verdict] = {}
+        self._spoke_at = 0.0
+        self._causes: tuple[str, ...] = ()
+
+    def __call__(self, view: RolloutView) -> None:
+        for node in view.nodes.values():
+            if self._is_news(node):
+                self._shown[node.name] = node.verdict
+                self._say(_line(node, view))
+        sentences = tuple(cause.sentence for cause in view.causes)
+        for sentence in sentences:
+            if sentence not in self._causes:
+                self._say(f"cause: {sentence}")
+        self._causes = sentences
+        if self._terminal.elapsed() - self._spoke_at > HEARTBEAT:
+            self._say(_heartbeat(view))
+
+    def _is_news(self, node: NodeView) -> bool:
+        if self._shown.get(node.name) is node.verdict:
+            return False
+        if node.verdict in (Verdict.FAILED, Verdict.FAILING):
+            return True
+        return node.is_workload and node.started is not None and node.verdict is Verdict.READY
+
+    def _say(self, line: str) -> None:
+        self._spoke_at = self._terminal.elapsed()
+        self._terminal.say(line)
+
+
+def _line(node: NodeView, view: RolloutView) -> str:
+    took = (
+        f" in {node.since - node.started:.1f} s" if node.started is not None and node.verdict is Verdict.READY else ""
+    )
+    detail = f": {node.message}" if node.verdict is not Verdict.READY and node.message else ""
+    ready = sum(other.is_workload and other.verdict is Verdict.READY for other in view.nodes.values())
+    total = sum(other.is_workload for other in view.nodes.values())
+    count = f"[{ready}/{total}] " if node.verdict is Verdict.READY else ""
+    return f"{count}{node.stage.title}: {node.name} {node.verdict.value}{took}{detail}"
+
+
+def _heartbeat(view: RolloutView) -> str:
+    waiting = [node for node in view.nodes.values() if node.is_workload and node.verdict is not Verdict.READY]
+    named = ", ".join(f"{node.name} ({node.message})" if node.message else node.name for node in waiting[:3])
+    more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
+    return f"still waiting for {named}{more}" if waiting else "all ready; watching that it stays so"

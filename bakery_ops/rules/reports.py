@@ -1,0 +1,40 @@
+"""How a deploy and a verification ended, as values: what workflows return and reports draw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bakery_ops.rules import acceptance
+from bakery_ops.rules.acceptance import CheckResult
+from bakery_ops.rules.plan import Plan
+from bakery_ops.rules.rollout.events import Outcome
+from bakery_ops.rules.rollout.result import RolloutResult
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """`seconds`: how long the checks took, in the API server's time."""
+
+    results: tuple[CheckResult, ...]
+    seconds: float
+
+    @property
+    def passed(self) -> bool:
+        return acceptance.passed(self.results)
+
+
+@dataclass(frozen=True, slots=True)
+class DeployReport:
+    """`rollout` and `verified` are None where the deploy stopped before them. `created`: secrets, one line each."""
+
+    plan: Plan
+    rollout: RolloutResult | None = None
+    verified: VerifyReport | None = None
+    created: tuple[str, ...] = ()
+
+    @property
+    def outcome(self) -> Outcome:
+        """The rollout's, unless it succeeded and the verification found failures."""
+        if self.rollout is not None and self.rollout.outcome is not Outcome.SUCCEEDED:
+            return self.rollout.outcome
+        return Outcome.SUCCEEDED if self.verified is None or self.verified.passed else Outcome.FAILED

@@ -1,0 +1,58 @@
+"""What the rules may know of a cluster: its nodes, storage classes and ingress classes, read once a deploy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from bakery_ops.errors import OperationFailed
+from bakery_ops.model.live import Taint
+from bakery_ops.model.quantities import milli_cpu, whole
+from bakery_ops.rules.readiness.observation import ClusterFacts, Machine, StorageClassFacts
+from bakery_ops.workflows.ports import Requests
+
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+def read_facts(requests: Requests, *, is_local: bool) -> ClusterFacts:
+    """The facts; what we may not read (RBAC) stays unknown, and no rule fails a node on what is unknown."""
+    storage = _listed(requests, "storage.k8s.io", "StorageClass")
+    ingress = _listed(requests, "networking.k8s.io", "IngressClass")
+    return ClusterFacts(
+        storage_classes=None if storage is None else tuple(_storage_class(item) for item in storage),
+        ingress_classes=None if ingress is None else frozenset(item["metadata"]["name"] for item in ingress),
+        machines=tuple(_machine(item) for item in _listed(requests, "", "Node") or ()),
+        is_local=is_local,
+    )
+
+
+def _listed(requests: Requests, group: str, kind: str) -> Sequence[Mapping[str, Any]] | None:
+    try:
+        return requests.list(group, kind, None)
+    except OperationFailed:
+        return None
+
+
+def _storage_class(item: Mapping[str, Any]) -> StorageClassFacts:
+    annotations = item["metadata"].get("annotations") or {}
+    return StorageClassFacts(
+        item["metadata"]["name"],
+        annotations.get(_DEFAULT_CLASS) == "true",
+        item.get("volumeBindingMode") == "WaitForFirstConsumer",
+    )
+
+
+def _machine(item: Mapping[str, Any]) -> Machine:
+    status, spec = item.get("status") or {}, item.get("spec") or {}
+    allocatable = status.get("allocatable") or {}
+    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions") or ())
+    return Machine(
+        name=item["metadata"]["name"],
+        cpu=milli_cpu(allocatable.get("cpu", "0")),
+        memory=whole(allocatable.get("memory", "0")),
+        is_ready=ready,
+        unschedulable=bool(spec.get("unschedulable")),
+        taints=tuple(msgspec.convert(taint, Taint) for taint in spec.get("taints") or ()),
+    )

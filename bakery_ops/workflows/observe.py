@@ -1,0 +1,103 @@
+"""Read the cluster once and judge every node of a graph: what `deploy.status`, `verify` and the plan stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bakery_ops.model.graph import Graph
+from bakery_ops.model.live import LiveObject, struct_for
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.plan import Action, Plan, Step
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.rollout import machine
+from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.view import RolloutView, view
+from bakery_ops.rules.verdict import Judgement
+from bakery_ops.workflows.ports import Clock, Requests
+
+# Groups of the kinds that readiness looks at besides the nodes' own kinds.
+_OBSERVED = {
+    "Pod": "",
+    "Event": "",
+    "ReplicaSet": "apps",
+    "PersistentVolumeClaim": "",
+    "EndpointSlice": "discovery.k8s.io",
+}
+_PARALLEL = 8
+
+
+class Snapshot(NamedTuple):
+    """Whole live objects by ref, one LIST per kind; `kinds` are those listed completely."""
+
+    objects: Mapping[ObjectRef, Mapping[str, Any]]
+    kinds: frozenset[str]
+
+    def structs(self, kinds: Iterable[str] | None = None) -> list[LiveObject]:
+        """The objects (of `kinds`) as the partial structs the rules read."""
+        wanted = None if kinds is None else frozenset(kinds)
+        return [
+            msgspec.convert(body, struct_for(str(body.get("apiVersion", "")), ref.kind), strict=False)
+            for ref, body in self.objects.items()
+            if wanted is None or ref.kind in wanted
+        ]
+
+
+def snapshot(requests: Requests, graph: Graph, *, extra: Mapping[str, str] | None = None) -> Snapshot:
+    """List every kind the graph has (and `extra`: kind -> group), each in the namespaces its nodes live in."""
+    wanted: dict[tuple[str, str], set[str | None]] = {}
+    namespaces = {node.ref.namespace for node in graph.values() if node.ref.namespace}
+    for node in graph.values():
+        wanted.setdefault((node.ref.group, node.ref.kind), set()).add(node.ref.namespace or None)
+    for kind, group in (extra or {}).items():
+        wanted.setdefault((group, kind), set()).update(namespaces)
+    tasks = [(group, kind, namespace) for (group, kind), places in wanted.items() for namespace in places]
+
+    def read(task: tuple[str, str, str | None]) -> Sequence[Mapping[str, Any]]:
+        group, kind, namespace = task
+        return requests.list(group, kind, namespace)
+
+    objects: dict[ObjectRef, Mapping[str, Any]] = {}
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        for (group, kind, _), items in zip(tasks, pool.map(read, tasks), strict=True):
+            for body in items:
+                metadata = body["metadata"]
+                objects[ObjectRef(group, kind, metadata.get("namespace", ""), metadata["name"])] = body
+    return Snapshot(objects, frozenset(kind for _, kind, _ in tasks))
+
+
+def observed_kinds() -> Mapping[str, str]:
+    """Kind -> group of what readiness looks at besides the nodes themselves."""
+    return _OBSERVED
+
+
+class Standing(NamedTuple):
+    """How the platform stands at one moment."""
+
+    view: RolloutView
+    judgements: Mapping[str, Judgement]
+    snapshot: Snapshot
+
+
+def judge_now(requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts) -> Standing:
+    """Every node of `graph` as it stands now; nothing is written and nothing is waited for."""
+    seen = snapshot(requests, graph, extra=_OBSERVED)
+    still = Plan({name: Step(name, Action.SKIP, "observed", "") for name in graph})
+    rollout, _commands = machine.begin(
+        graph,
+        still,
+        Options(),
+        clock.now(),
+        facts=facts,
+        snapshot=seen.structs(),
+        synced=seen.kinds | frozenset(STREAMED_KINDS),
+    )
+    judgements = {
+        name: replace(state.judgement, verdict=state.verdict, message=state.message, evidence=state.evidence)
+        for name, state in rollout.nodes.items()
+    }
+    return Standing(view(rollout), judgements, seen)

@@ -1,0 +1,91 @@
+"""`verify`: gather the facts, let the acceptance rules judge them, return the results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from bakery_ops.errors import ClusterUnreachable, UsageError
+from bakery_ops.model.contract import Stage
+from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.live import Pod
+from bakery_ops.rules import acceptance
+from bakery_ops.rules.acceptance import Facts, HttpAnswer
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.reports import VerifyReport
+from bakery_ops.workflows.observe import judge_now
+from bakery_ops.workflows.ports import Clock, Requests
+
+READY_PATH = "/health/ready"
+_TRIES = 3  # the best of three: the first answer of a cold connection measures the proxy, not the service
+_PARALLEL = 4
+
+
+def verify(
+    requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts, *, simulated: bool, only: Sequence[str] = ()
+) -> VerifyReport:
+    """Run the acceptance checks (all, or those named in `only`) against the cluster. Writes nothing.
+
+    Raises: UsageError for a check nobody knows.
+    """
+    if unknown := [name for name in only if name not in acceptance.CHECKS]:
+        raise UsageError(f"unknown check {unknown[0]!r}", remedy=f"known: {', '.join(acceptance.CHECKS)}")
+    began = clock.now()
+    standing = judge_now(requests, graph, clock, facts)
+    probes = () if simulated else tuple(_probed(graph))
+    with ThreadPoolExecutor(_PARALLEL) as pool:
+        answers = dict(
+            zip((node.name for node in probes), pool.map(lambda node: _ask(requests, node), probes), strict=True)
+        )
+    gateway = _gateway(graph)
+    results = acceptance.evaluate(
+        Facts(
+            graph=graph,
+            judgements=standing.judgements,
+            pods=[pod for pod in standing.snapshot.structs(["Pod"]) if isinstance(pod, Pod)],
+            health=answers,
+            edge=None if gateway is None or simulated else _get(requests, gateway, "/"),
+            simulated=simulated,
+        ),
+        only,
+    )
+    return VerifyReport(results, clock.now() - began)
+
+
+def _probed(graph: Graph) -> Iterable[Node]:
+    """The Services in front of microservices whose pods are asked for /health/ready by the kubelet too."""
+    for node in graph.values():
+        if node.ref.kind != "Service" or node.stage is not Stage.MICROSERVICE:
+            continue
+        workload = graph.get(node.ref.name)
+        if workload is not None and workload.is_workload and _has_ready_path(workload):
+            yield node
+
+
+def _has_ready_path(workload: Node) -> bool:
+    containers = (workload.manifest.pod_spec or {}).get("containers") or []
+    return any(
+        ((container.get("readinessProbe") or {}).get("httpGet") or {}).get("path") == READY_PATH
+        for container in containers
+    )
+
+
+def _gateway(graph: Graph) -> Node | None:
+    return next((node for node in graph.values() if node.ref.kind == "Service" and node.ref.name == "gateway"), None)
+
+
+def _ask(requests: Requests, service: Node) -> HttpAnswer:
+    answers = [_get(requests, service, READY_PATH) for _ in range(_TRIES)]
+    good = [answer for answer in answers if answer.status == 200]
+    return min(good or answers, key=lambda answer: answer.seconds)
+
+
+def _get(requests: Requests, service: Node, path: str) -> HttpAnswer:
+    port = service.manifest.spec["ports"][0]
+    try:
+        status, body, seconds = requests.proxy_get(
+            service.ref.namespace, service.ref.name, str(port.get("name") or port["port"]), path
+        )
+    except ClusterUnreachable as error:
+        return HttpAnswer(0, str(error), 0.0)
+    return HttpAnswer(status, body.decode("utf-8", "replace"), seconds)
