@@ -1,0 +1,119 @@
+"""One rendered overlay and the questions the tests ask it. Pure but for the two functions that render."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bakery_ops.model.contract import COMPONENT, DATA_OWNER, NAME
+from bakery_ops.model.documents import load
+from bakery_ops.model.manifest import Manifest
+from bakery_ops.tools.kustomize import render_overlay
+
+REPOSITORY = Path(__file__).parents[2]
+K8S = REPOSITORY / "k8s"
+NAMESPACE = "bakery-ia"
+
+_BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+class Container(NamedTuple):
+    """A container with where it is: workload, its pod spec, whether it is an init container, and its own body."""
+
+    workload: Manifest
+    pod: Mapping[str, Any]
+    is_init: bool
+    body: Mapping[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.workload.ref}:{self.body['name']}"
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        return {entry["name"]: entry.get("value", entry.get("valueFrom")) for entry in self.body.get("env", ())}
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The objects of one overlay."""
+
+    overlay: str
+    text: str
+
+    @cached_property
+    def manifests(self) -> tuple[Manifest, ...]:
+        return load(self.text, self.overlay, namespace=NAMESPACE)
+
+    def of(self, *kinds: str) -> tuple[Manifest, ...]:
+        return tuple(manifest for manifest in self.manifests if manifest.ref.kind in kinds)
+
+    def get(self, kind: str, name: str) -> Manifest:
+        return next(manifest for manifest in self.of(kind) if manifest.ref.name == name)
+
+    def names(self, kind: str, **labels: str) -> set[str]:
+        """Names of one kind; keywords `component` and `owner` narrow by label."""
+        keys = {"component": COMPONENT, "owner": DATA_OWNER, "name": NAME}
+        return {
+            manifest.ref.name
+            for manifest in self.of(kind)
+            if all(manifest.labels.get(keys[key]) == value for key, value in labels.items())
+        }
+
+    @cached_property
+    def workloads(self) -> tuple[Manifest, ...]:
+        return tuple(manifest for manifest in self.manifests if manifest.pod_template is not None)
+
+    def containers(self) -> Iterator[Container]:
+        for workload in self.workloads:
+            pod = workload.pod_spec or {}
+            for body in pod.get("initContainers", ()):
+                yield Container(workload, pod, True, body)
+            for body in pod["containers"]:
+                yield Container(workload, pod, False, body)
+
+    @property
+    def services(self) -> tuple[str, ...]:
+        """Names of the microservices, counted from what is rendered."""
+        return tuple(sorted(manifest.labels[NAME] for manifest in self.of("Deployment") if component(manifest) == "microservice"))
+
+
+def component(manifest: Manifest) -> str:
+    return manifest.labels.get(COMPONENT, "")
+
+
+def render(path: Path, overlay: str) -> Rendered:
+    return Rendered(overlay, render_overlay(path))
+
+
+def render_with_monitoring(room: Path) -> Rendered:
+    """The prod overlay of a copy of k8s/ in which the one line that switches monitoring on is no comment any more."""
+    copy = room / "k8s"
+    shutil.copytree(K8S, copy)
+    kustomization = copy / "overlays" / "prod" / "kustomization.yaml"
+    text = kustomization.read_text()
+    switched = text.replace("\n# - ../../components/monitoring\n", "\n- ../../components/monitoring\n")
+    assert switched != text, "the line that switches monitoring on is gone"
+    kustomization.write_text(switched)
+    return render(copy / "overlays" / "prod", "prod with monitoring")
+
+
+def number(quantity: object) -> float:
+    """A Kubernetes quantity of the forms used here, in cores or bytes."""
+    text = str(quantity)
+    if text.endswith("m"):
+        return int(text[:-1]) / 1000
+    for suffix, factor in _BINARY.items():
+        if text.endswith(suffix):
+            return float(text.removesuffix(suffix)) * factor
+    return float(text)
+
+
+def request_of(pod: Mapping[str, Any], resource: str) -> float:
+    """What the scheduler counts for a pod: the sum of its containers, or its largest init container if that is more."""
+    running = sum(number(each["resources"]["requests"].get(resource, 0)) for each in pod["containers"])
+    starting = (number(each["resources"]["requests"].get(resource, 0)) for each in pod.get("initContainers", ()))
+    return max(running, *starting, 0)
