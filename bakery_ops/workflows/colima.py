@@ -187,16 +187,16 @@ def differences(instance: Instance, size: Size) -> tuple[Difference, ...]:
             found.append(Difference(f"it runs with {in_gib(instance.memory)} memory, not {size.memory} GiB", why, 1))
         if instance.disk < size.disk * GIB:
             found.append(Difference(f"its disk has {in_gib(instance.disk)}, not {size.disk} GiB", why, 1))
-        if not instance.kubernetes:
+        if instance.runtime and not instance.kubernetes:
             found.append(Difference("it runs without Kubernetes", why, 1))
     return tuple(found)
 
 
 def missing_programs(shell: Shell, host: Host) -> tuple[str, ...]:
     """A sentence, with how to get it, for each program Colima needs here and does not find."""
-    programs = ["colima", "limactl", "lima"]
+    programs = ["colima", "limactl", "lima", "docker", "kubectl"]
     if host.system == "Linux":
-        programs.append(f"qemu-system-{host.machine}")
+        programs += [f"qemu-system-{host.machine}", "qemu-img"]
     return tuple(problem for program in programs if (problem := _missing(shell, program)))
 
 
