@@ -17,7 +17,7 @@ from bakery_ops.errors import BakeryError, ClusterUnreachable, OperationFailed
 
 BUDGET = 120.0
 WEBHOOK_BUDGET = 60.0
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 8.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
 _QUIET = 2.0  # an outage shorter than this is not worth a line
 
 _TRANSIENT_STATUS = frozenset({429, 502, 503, 504})

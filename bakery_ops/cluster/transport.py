@@ -235,10 +235,10 @@ def translated(error: Exception) -> TransportError:
         return TransportError(Trouble.PROXY, f"the proxy failed: {error.original_error}", sent=False)
     if isinstance(error, NameResolutionError):
         return TransportError(Trouble.NAME, "its name does not resolve", sent=False)
+    if isinstance(error, NewConnectionError):  # a kind of ConnectTimeoutError to urllib3
+        return TransportError(Trouble.REFUSED, _reason(error), sent=False)
     if isinstance(error, ConnectTimeoutError):
         return TransportError(Trouble.TIMEOUT, "no connection in time", sent=False)
-    if isinstance(error, NewConnectionError):
-        return TransportError(Trouble.REFUSED, _reason(error), sent=False)
     if isinstance(error, SSLError) and (refusal := _tls_refusal(error)):
         return TransportError(Trouble.TLS, f"TLS failed: {refusal}", sent=False)
     if isinstance(error, ReadTimeoutError | TimeoutError | socket.timeout):
