@@ -18,7 +18,7 @@ class StorageClassFacts(NamedTuple):
 
 
 class Machine(NamedTuple):
-    """A cluster node: what is allocatable there (`cpu` in thousandths of a core, `memory` in bytes), not what is free."""
+    """A cluster node: what is allocatable there (`cpu` in thousandths of a core, `memory` in bytes)."""
 
     name: str
     cpu: int
@@ -81,12 +81,16 @@ class Observation:
 
 
 class Sighting(NamedTuple):
-    """How long something has been seen. `fails_at` moves on by what was `paused_for`; `paused_from` while it pauses."""
+    """How long something has been seen; its hold time grows by `paused_for`, and stands still from `paused_from` on.
+
+    `failed_at`: when it turned into Failed. It stays so until the symptom is gone: a verdict must not flicker.
+    """
 
     since: float
     message: str
     paused_for: float = 0.0
     paused_from: float | None = None
+    failed_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
