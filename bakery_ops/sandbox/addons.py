@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Any
 
 Document = dict[str, Any]
@@ -128,6 +129,19 @@ def measurements(image: str, *, node: str) -> list[Document]:
         ),
         metrics_api(),
     ]
+
+
+def outside_measurements(port: int, authority: bytes) -> list[Document]:
+    """The metrics API of a cluster without containers: a program beside the API server, on `port` of loopback.
+
+    `authority`: the PEM certificate that signed the program's own.
+    """
+    document = metrics_api()
+    del document["spec"]["insecureSkipTLSVerify"]
+    document["spec"]["caBundle"] = base64.b64encode(authority).decode("ascii")
+    document["spec"]["service"]["port"] = port
+    outside = {"type": "ExternalName", "externalName": "127.0.0.1", "ports": [{"port": port}]}
+    return [_namespaced("v1", "Service", "metrics-server", spec=outside), document]
 
 
 def metrics_api() -> Document:

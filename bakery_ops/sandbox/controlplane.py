@@ -72,7 +72,8 @@ def start(plane: ControlPlane, daemons: Daemons, *, say: Say) -> None:
     run(flags.api_server(plane.endpoints, instance.pki, routes_to_endpoints=plane.routes_to_endpoints))
     wait_ready(plane, daemons, say=say)
     say(f"API server ready after {time.monotonic() - began:.1f} s at {plane.endpoints.server}")
-    run(flags.controller_manager(plane.kubeconfig_of("controller-manager"), instance.pki))
+    trust_after = "10s" if plane.routes_to_endpoints else "1s"
+    run(flags.controller_manager(plane.kubeconfig_of("controller-manager"), instance.pki, trust_after=trust_after))
     run(flags.scheduler(configuration))
     run(flags.volume_provisioner(plane.kubeconfig_of("volume-provisioner"), instance.volumes))
 

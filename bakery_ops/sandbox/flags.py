@@ -85,8 +85,11 @@ def api_server(endpoints: Endpoints, pki: Path, *, routes_to_endpoints: bool) ->
     ]
 
 
-def controller_manager(kubeconfig: Path, pki: Path) -> list[str]:
-    """kube-controller-manager, with an autoscaler that reacts within seconds and room for a whole platform at once."""
+def controller_manager(kubeconfig: Path, pki: Path, *, trust_after: str) -> list[str]:
+    """kube-controller-manager, with an autoscaler that reacts within seconds and room for a whole platform at once.
+
+    `trust_after`: how long (a Go duration) after a pod's start its measured CPU is ignored unless it is ready.
+    """
     return [
         "kube-controller-manager",
         f"--kubeconfig={kubeconfig}",
@@ -101,8 +104,8 @@ def controller_manager(kubeconfig: Path, pki: Path) -> list[str]:
         "--leader-elect=false",
         "--secure-port=0",
         "--horizontal-pod-autoscaler-sync-period=2s",
-        "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
-        "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
+        f"--horizontal-pod-autoscaler-initial-readiness-delay={trust_after}",
+        f"--horizontal-pod-autoscaler-cpu-initialization-period={trust_after}",
         "--pvclaimbinder-sync-period=5s",
         f"--kube-api-qps={_CLIENT_QPS}",
         f"--kube-api-burst={_CLIENT_BURST}",
@@ -139,14 +142,30 @@ def volume_provisioner(kubeconfig: Path, volumes: Path) -> list[str]:
     return ["volume-provisioner", f"--kubeconfig={kubeconfig}", f"--root={volumes}"]
 
 
-def simulator(kubeconfig: Path, stages: Path, *, address: str) -> list[str]:
-    """KWOK for the nodes that carry its annotation; `address` is the one those nodes claim to have."""
+def simulator(kubeconfig: Path, stages: Path, pki: Path, *, port: int) -> list[str]:
+    """KWOK for the nodes that carry its annotation; they all answer at 127.0.0.1:`port`, where logs are asked for."""
     return [
         "kwok",
         f"--kubeconfig={kubeconfig}",
         f"--config={stages}",
         "--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake",
         "--cidr=10.250.0.0/16",
-        f"--node-ip={address}",
+        "--node-ip=127.0.0.1",
+        f"--node-port={port}",
+        f"--server-address=127.0.0.1:{port}",
+        f"--tls-cert-file={pki}/simulator.crt",
+        f"--tls-private-key-file={pki}/simulator.key",
         "--node-lease-duration-seconds=40",
+    ]
+
+
+def simulated_metrics(kubeconfig: Path, pki: Path, *, port: int) -> list[str]:
+    """Our own metrics API for simulated nodes; only the API server's aggregator is let in."""
+    return [
+        "simulated-metrics",
+        f"--kubeconfig={kubeconfig}",
+        f"--address=127.0.0.1:{port}",
+        f"--certificate={pki}/metrics.crt",
+        f"--key={pki}/metrics.key",
+        f"--client-authority={pki}/ca.crt",
     ]

@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from bakery_ops.errors import TimedOut
-from bakery_ops.sandbox import flags, stages
+from bakery_ops.sandbox import addons, failures, flags, stages
 from bakery_ops.sandbox.api import Api
-from bakery_ops.sandbox.controlplane import ControlPlane
+from bakery_ops.sandbox.controlplane import ControlPlane, free_ports
 from bakery_ops.sandbox.daemons import Daemons
 from bakery_ops.sandbox.sizes import NodeSize
 
-NODE_ADDRESS = "10.231.254.1"
-"""What simulated nodes say their address is; nothing answers there."""
-
+_LOG_LINE = "1970-01-01T00:00:00Z stdout F this container is simulated and writes no log\n"
 _PODS_PER_NODE = 250
+_INSIDE_PORT = 10450
 
 
 def node_name(number: int) -> str:
@@ -51,20 +50,29 @@ def node_document(number: int, size: NodeSize, *, tainted: bool) -> dict[str, An
     }
 
 
-def write_stages(path: Path, extra: Sequence[dict[str, Any]] = ()) -> None:
-    """Write KWOK's configuration: its parallelism, and every stage."""
+def write_stages(path: Path) -> None:
+    """Write KWOK's configuration: its parallelism, every stage, and what `kubectl logs` shows."""
     # KWOK fills in no defaults for a configuration that sets only some of these, and refuses to start on a zero.
     options = {
         "podPlayStageParallelism": 16,
         "nodePlayStageParallelism": 4,
         "nodeLeaseParallelism": 4,
         "podsOnNodeSyncParallelism": 4,
+        "enableDebuggingHandlers": True,
     }
+    log = path.with_name("simulated.log")
+    log.write_text(_LOG_LINE)
     documents = [
         {"apiVersion": "config.kwok.x-k8s.io/v1alpha1", "kind": "KwokConfiguration", "options": options},
         *stages.node_stages(),
         *stages.pod_stages(),
-        *extra,
+        *failures.failure_stages(),
+        {
+            "apiVersion": "kwok.x-k8s.io/v1alpha1",
+            "kind": "ClusterLogs",
+            "metadata": {"name": "simulated"},
+            "spec": {"logs": [{"logsFile": str(log), "previousLogsFile": str(log), "follow": False}]},
+        },
     ]
     path.write_text("---\n".join(json.dumps(document, indent=1) + "\n" for document in documents))
 
@@ -74,16 +82,24 @@ def start(
 ) -> None:
     """Create the nodes, start KWOK, and return when every node is ready.
 
+    `tainted`: a real node is there too; it has names and measurements of its own, and ordinary pods go there.
+
     Raises: OperationFailed when KWOK dies; TimedOut when a node is not ready within 30 s.
     """
-    stages_file = plane.instance.directory / "stages.yaml"
+    place, kubeconfig = plane.instance, plane.kubeconfig_of("simulator")
+    stages_file = place.directory / "stages.yaml"
     write_stages(stages_file)
     documents = [node_document(number, size, tainted=tainted) for number, size in enumerate(nodes, start=1)]
     api.apply({key: part for key, part in document.items() if key != "status"} for document in documents)
     for document in documents:
         api.patch_status(document)
-    argv = flags.simulator(plane.kubeconfig_of("simulator"), stages_file, address=NODE_ADDRESS)
+    logs_port, metrics_port = (_INSIDE_PORT, 0) if plane.inside else free_ports(2)
+    argv = flags.simulator(kubeconfig, stages_file, place.pki, port=logs_port)
     daemons.start("kwok", [*plane.inside, plane.program, *argv])
+    if not tainted:
+        argv = flags.simulated_metrics(kubeconfig, place.pki, port=metrics_port)
+        daemons.start("simulated-metrics", [*plane.inside, plane.program, *argv])
+        api.apply(addons.outside_measurements(metrics_port, (place.pki / "ca.crt").read_bytes()))
     wait_nodes_ready(api, daemons, [document["metadata"]["name"] for document in documents], within=30.0)
     say(f"{len(documents)} simulated node{'s' * (len(documents) > 1)} ready: {'; '.join(map(str, nodes))}")
 
