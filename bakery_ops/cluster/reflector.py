@@ -198,8 +198,8 @@ class Reflector:
 
     def _ended(self, error: TransportError, lived: float) -> None:
         """A quiet stream is watched on at once. A broken one is lost; only if it never lived does the pause grow."""
-        if self._stopped.is_set() or not self._version or error.trouble is Trouble.TIMEOUT:
-            return
+        if self._stopped.is_set() or self._relist.is_set() or error.trouble is Trouble.TIMEOUT:
+            return  # we ended it ourselves, or it was only quiet
         if lived < self._settings.steady_after:
             raise _BrokenError(str(error)) from error
         self._lose_sync()
@@ -286,7 +286,7 @@ class Reflector:
     def _pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         asked = error.pause if isinstance(error, _BrokenError) else 0.0
-        backoff = tenacity.wait_exponential_jitter(initial=0.05, max=self._settings.longest_pause, jitter=0.1)
+        backoff = tenacity.wait_exponential_jitter(multiplier=0.05, max=self._settings.longest_pause, jitter=0.1)
         return max(asked, backoff(state))
 
     def _sync(self) -> None:

@@ -90,7 +90,7 @@ class Retrier:
         self._lock = threading.Lock()
         self._held_until = 0.0
         self._reported = False
-        self._wait = tenacity.wait_exponential_jitter(initial=_FIRST_PAUSE, max=_LONGEST_PAUSE, jitter=_FIRST_PAUSE)
+        self._wait = tenacity.wait_exponential_jitter(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE, jitter=_FIRST_PAUSE)
 
     def call(self, attempt: Callable[[], Reply], *, budget: float | None = None) -> Reply:
         """`attempt` until it is answered. A refusal (4xx) is an answer, and so is a 500 that outlives the budget.

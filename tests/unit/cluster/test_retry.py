@@ -1,0 +1,134 @@
+"""Which failures are tried again, for how long, and who waits."""
+
+from __future__ import annotations
+
+import pytest
+
+from bakery_ops.cluster.retry import Class, classify
+from bakery_ops.cluster.transport import Reply, TransportError, Trouble
+from bakery_ops.errors import ClusterUnreachable, OperationFailed
+from bakery_ops.model.manifest import ObjectRef
+from tests.unit.cluster.scripted import Client, Drop, Say, ScriptedServer, status
+
+PATH = "/api/v1/namespaces/shop/configmaps/x"
+REF = ObjectRef("", "ConfigMap", "shop", "x")
+
+
+def reply(code: int, body: bytes = b"") -> Reply:
+    return Reply(code, {}, body, 0.0, 0.0, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        (reply(200), Class.ANSWER),
+        (reply(403), Class.ANSWER),
+        (reply(404), Class.ANSWER),
+        (reply(409, b"Apply failed with 1 conflict"), Class.ANSWER),
+        (reply(409, b"Operation cannot be fulfilled on resourcequotas"), Class.TRANSIENT),
+        (reply(422), Class.ANSWER),
+        (reply(401), Class.CREDENTIALS),
+        (reply(429), Class.TRANSIENT),
+        (reply(500, b"etcdserver: leader changed"), Class.TRANSIENT),
+        (reply(500, b"etcdserver: request timed out"), Class.TRANSIENT),
+        (reply(500, b"failed to create typed patch object (x): .a: expected string"), Class.ANSWER),
+        (reply(500, b'failed calling webhook "check.example.com"'), Class.WEBHOOK),
+        (reply(500, b"etcdserver: mvcc: database space exceeded"), Class.HOPELESS),
+        (reply(502), Class.TRANSIENT),
+        (reply(503), Class.TRANSIENT),
+        (reply(504), Class.TRANSIENT),
+        (TransportError(Trouble.REFUSED, "", sent=False), Class.TRANSIENT),
+        (TransportError(Trouble.RESET, "", sent=True), Class.TRANSIENT),
+        (TransportError(Trouble.TIMEOUT, "", sent=True), Class.TRANSIENT),
+        (TransportError(Trouble.NAME, "", sent=False), Class.TRANSIENT),
+        (TransportError(Trouble.TLS, "", sent=False), Class.HOPELESS),
+    ],
+)
+def test_every_outcome_has_its_class(outcome: Reply | TransportError, expected: Class) -> None:
+    assert classify(outcome) is expected
+
+
+def test_a_retry_after_is_waited_out(server: ScriptedServer, client: Client) -> None:
+    """F6"""
+    server.expect("GET", PATH, status(429, headers={"Retry-After": "7"}), Say(200))
+    assert client.requests.read(REF).status == 200
+    assert sum(client.steady.sleeps) >= 7
+
+
+def test_a_retry_after_holds_back_every_other_request_too(server: ScriptedServer, client: Client) -> None:
+    client.retrier.hold(9.0)
+    server.expect("GET", PATH, Say(200))
+    client.requests.read(REF)
+    assert client.steady.sleeps == [9.0]
+
+
+def test_a_storm_of_429_ends_at_the_budget_and_says_throttling(server: ScriptedServer, client: Client) -> None:
+    """F7"""
+    server.always("GET", PATH, status(429))
+    with pytest.raises(ClusterUnreachable, match="throttling us") as caught:
+        client.requests.read(REF)
+    assert 110 < sum(client.steady.sleeps) <= 120
+    assert max(client.steady.sleeps) <= 3.1
+    assert server.url in str(caught.value)
+
+
+def test_the_pauses_grow(server: ScriptedServer, client: Client) -> None:
+    server.expect("GET", PATH, *[status(503)] * 5, Say(200))
+    client.requests.read(REF)
+    assert len(client.steady.sleeps) == 5
+    assert client.steady.sleeps[4] > 4 * client.steady.sleeps[0]
+
+
+def test_an_outage_is_announced_once(server: ScriptedServer, client: Client) -> None:
+    server.expect("GET", PATH, *[Drop()] * 9, Say(200))
+    client.requests.read(REF)
+    assert len(client.lines) == 1
+    assert server.url in client.lines[0]
+    assert "the connection broke" in client.lines[0]
+
+
+def test_a_hiccup_is_not_announced(server: ScriptedServer, client: Client) -> None:
+    server.expect("GET", PATH, Drop(), Say(200))
+    client.requests.read(REF)
+    assert client.lines == []
+
+
+def test_a_refusal_is_an_answer_at_once(server: ScriptedServer, client: Client) -> None:
+    server.expect("GET", PATH, status(403, "Forbidden", "no"))
+    assert client.requests.read(REF).status == 403
+    assert client.steady.sleeps == []
+
+
+def test_a_401_loads_the_credentials_anew_once(server: ScriptedServer, client: Client) -> None:
+    """F16"""
+    server.expect("GET", PATH, status(401), Say(200))
+    assert client.requests.read(REF).status == 200
+    tokens = [seen.headers["Authorization"] for seen in server.seen]
+    assert tokens == ["Bearer token-1", "Bearer token-2"]
+
+
+def test_a_second_401_is_the_answer(server: ScriptedServer, client: Client) -> None:
+    server.expect("GET", PATH, status(401), status(401))
+    assert client.requests.read(REF).status == 401
+
+
+def test_two_workers_with_the_same_stale_token_load_it_once(client: Client) -> None:
+    client.transport.renew(0)
+    client.transport.renew(0)
+    assert client.sessions == 2
+
+
+def test_a_full_etcd_ends_at_once_with_a_remedy(server: ScriptedServer, client: Client) -> None:
+    """F29"""
+    server.expect("GET", PATH, status(500, "", "etcdserver: mvcc: database space exceeded"))
+    with pytest.raises(OperationFailed, match="out of space") as caught:
+        client.requests.read(REF)
+    assert "defragment" in caught.value.remedy
+    assert client.steady.sleeps == []
+
+
+def test_closing_ends_a_wait_between_attempts(server: ScriptedServer, live_client: Client) -> None:
+    server.always("GET", PATH, lambda seen: (live_client.transport.stopped.set(), status(503))[1])
+    with pytest.raises(ClusterUnreachable):
+        live_client.requests.read(REF)
+    assert len(server.seen) == 1
