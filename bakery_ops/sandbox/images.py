@@ -1,6 +1,6 @@
 """The images of the real node, made here under their production names and imported when they are missing.
 
-What was imported last is written down by content, so an unchanged repository builds and imports nothing.
+An image's contents have a key, and the key the id it got when it was built: what has not changed is not imported again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import json
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from bakery_ops.errors import PreflightRefused
 from bakery_ops.sandbox.archive import Entry, Image, image_id, write_docker_archives, write_layer
@@ -20,13 +19,6 @@ from bakery_ops.sandbox.image_layers import Recipe, makeable, recipe_for, with_b
 Say = Callable[[str], None]
 
 _HUB = ("docker.io/library/", "docker.io/")
-
-
-class Imported(NamedTuple):
-    """What we last gave the runtime under a name: the hash of its sources, and the id the runtime knows it by."""
-
-    key: str
-    id: str
 
 
 def ensure_images(
@@ -40,10 +32,11 @@ def ensure_images(
     """Make every image of `needed` available to the container runtime, as this repository describes it now.
 
     Args:
-        cache_dir: Where layers are kept and imports are written down; about 1 GB while an archive is being imported.
+        cache_dir: Where the layers are kept; about 1 GB while an archive is being imported.
         needed: Image names with tag, as manifests write them.
-        present: What the runtime has: names, with or without `docker.io/library/`, and ids (`sha256:…`) if it lists
-            them, as `ctr --namespace k8s.io images ls --quiet` does.
+        present: What the runtime has, name -> image id (`sha256:…` of the configuration), so that a name that holds
+            an earlier build counts as missing. A mere collection of names and ids serves too, less exactly: of a
+            name it is only known that some image with the right id is there; without ids the names are believed.
         import_tar: Gives one docker archive to the runtime; called once at most, and the file is gone afterwards.
         repository: The root of this repository, for the services' and the entrypoints' source.
     Raises: PreflightRefused for names nobody here can make, before anything is built; what `ensure_base` raises.
@@ -51,9 +44,9 @@ def ensure_images(
     recipes = recipes_for(needed)
     contents = {recipe.name: list(recipe.entries(repository)) for recipe in recipes.values()}
     keys = {name: content_key(recipe, contents[recipe.name]) for name, recipe in recipes.items()}
-    record = cache_dir / "images" / "imported.json"
-    imported = _read(record)
-    missing = outdated(keys, present, imported)
+    record = cache_dir / "images" / "ids.json"
+    ids = _read(record)
+    missing = outdated(keys, present, ids)
     if not missing:
         return
     base = ensure_base(cache_dir, say)
@@ -62,7 +55,7 @@ def ensure_images(
     }
     images = [Image(name, [base, layers[recipes[name].name]], recipes[name].config) for name in missing]
     _hand_over(cache_dir, images, import_tar, say)
-    _write(record, {**imported, **{image.name: Imported(keys[image.name], image_id(image)) for image in images}})
+    _write(record, {**ids, **{keys[image.name]: image_id(image) for image in images}})
 
 
 def recipes_for(needed: Sequence[str]) -> dict[str, Recipe]:
@@ -78,19 +71,21 @@ def recipes_for(needed: Sequence[str]) -> dict[str, Recipe]:
     return {name: recipe for name, recipe in found.items() if recipe is not None}
 
 
-def outdated(keys: Mapping[str, str], present: Collection[str], imported: Mapping[str, Imported]) -> list[str]:
-    """Which names the runtime lacks, or holds with other contents than `keys` says. Pure.
+def outdated(keys: Mapping[str, str], present: Collection[str], ids: Mapping[str, str]) -> list[str]:
+    """Which names the runtime lacks, or holds with other contents than these. Pure.
 
-    A name alone proves nothing: it may still hold an earlier build, and a wiped runtime forgets what we wrote down.
+    Args:
+        keys: Name -> content key, as this repository describes the image now.
+        present: As in `ensure_images`.
+        ids: Content key -> the image id it was given when it was built here; a key that is missing was never built.
     """
+    if isinstance(present, Mapping):
+        held = {canonical(name): identity for name, identity in present.items()}
+        return [name for name, key in keys.items() if key not in ids or held.get(name) != ids[key]]
     names = {canonical(name) for name in present}
-    ids = {name for name in present if name.startswith("sha256:")}
-    current = {
-        name
-        for name, key in keys.items()
-        if name in names and name in imported and imported[name].key == key and (not ids or imported[name].id in ids)
-    }
-    return [name for name in keys if name not in current]
+    if not any(name.startswith("sha256:") for name in present):
+        return [name for name in keys if name not in names]
+    return [name for name, key in keys.items() if name not in names or ids.get(key) not in present]
 
 
 def canonical(name: str) -> str:
@@ -130,17 +125,17 @@ def _hand_over(cache: Path, images: Sequence[Image], import_tar: Callable[[Path]
     say(f"images: {_counted(len(images))} imported")
 
 
-def _read(record: Path) -> dict[str, Imported]:
+def _read(record: Path) -> dict[str, str]:
     """Nothing when it is not there or not ours: then everything is imported again, which is only slow."""
     try:
-        return {name: Imported(**fields) for name, fields in json.loads(record.read_text()).items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+        return {str(key): str(identity) for key, identity in json.loads(record.read_text()).items()}
+    except (OSError, ValueError, AttributeError):
         return {}
 
 
-def _write(record: Path, imported: Mapping[str, Imported]) -> None:
+def _write(record: Path, ids: Mapping[str, str]) -> None:
     temporary = record.with_suffix(".part")
-    temporary.write_text(json.dumps({name: one._asdict() for name, one in sorted(imported.items())}, indent=1))
+    temporary.write_text(json.dumps(ids, indent=1, sort_keys=True))
     temporary.replace(record)
 
 

@@ -169,12 +169,13 @@ def _tcp(host: str, port: int) -> socket.socket:
 
 
 def _tls(server: Server) -> ssl.SSLSocket:
+    plain = _tcp(server.host, server.port)  # first: while nothing listens, the certificates need not be parsed
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         context.load_verify_locations(server.ca_file)
     except (ssl.SSLError, OSError) as error:
+        plain.close()
         raise BadEnvironment(f"CA_FILE {server.ca_file} is not a readable certificate in PEM form.") from error
-    plain = _tcp(server.host, server.port)
     try:
         return context.wrap_socket(plain, server_hostname=server.host)
     except ssl.SSLCertVerificationError as error:
