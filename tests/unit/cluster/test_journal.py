@@ -1,0 +1,73 @@
+"""What runs recorded of their nodes."""
+
+from __future__ import annotations
+
+import pytest
+
+from bakery_ops.cluster.journal import ApiJournal
+from bakery_ops.errors import Locked, OperationFailed
+from bakery_ops.rules.plan import JournalEntry
+from tests.unit.cluster.scripted import Client, ScriptedServer, status
+from tests.unit.cluster.stored import Stored
+
+MAPS = "/api/v1/namespaces/shop/configmaps"
+DONE = JournalEntry("h1", "u1", "ready", 1700000000.5)
+
+
+@pytest.fixture
+def stored(server: ScriptedServer) -> Stored:
+    return Stored(server, MAPS, "bakery-ops-journal")
+
+
+@pytest.fixture
+def journal(client: Client) -> ApiJournal:
+    return ApiJournal(client.transport, client.retrier, "shop")
+
+
+def test_a_new_journal_is_empty(stored: Stored, journal: ApiJournal) -> None:
+    assert journal.read() == {}
+
+
+def test_entries_come_back_as_they_were_recorded(stored: Stored, journal: ApiJournal) -> None:
+    journal.record({"auth-migration": DONE, "configmap/app": DONE})
+    journal.record({"auth-migration": DONE._replace(verdict="failed")})
+    assert journal.read() == {"auth-migration": DONE._replace(verdict="failed"), "configmap/app": DONE}
+
+
+def test_a_repeated_record_writes_nothing(stored: Stored, journal: ApiJournal) -> None:
+    """I4"""
+    journal.record({"a": DONE})
+    journal.record({"a": DONE})
+    journal.record({})
+    assert stored.writes == 1
+
+
+def test_a_conflict_is_read_again_and_keeps_what_the_other_wrote(stored: Stored, journal: ApiJournal) -> None:
+    """F10: a lost answer looks like someone else's write."""
+    journal.record({"a": DONE})
+    stored.lose = 1
+    journal.record({"b": DONE})
+    assert set(journal.read()) == {"a", "b"}
+
+
+def test_an_unreadable_journal_counts_as_empty(stored: Stored, journal: ApiJournal) -> None:
+    journal.record({"a": DONE})
+    stored.edit(data={"journal.json": "edited by hand"})
+    assert journal.read() == {}
+    journal.record({"b": DONE})
+    assert set(journal.read()) == {"b"}
+
+
+def test_a_refusal_is_an_error(server: ScriptedServer, journal: ApiJournal) -> None:
+    server.expect("GET", f"{MAPS}/bakery-ops-journal", status(403, "Forbidden", "no"))
+    with pytest.raises(OperationFailed, match="no"):
+        journal.record({"a": DONE})
+
+
+def test_a_lost_lock_writes_no_journal(stored: Stored, client: Client) -> None:
+    def lost() -> None:
+        raise Locked("lost")
+
+    with pytest.raises(Locked):
+        ApiJournal(client.transport, client.retrier, "shop", before_write=lost).record({"a": DONE})
+    assert stored.writes == 0
