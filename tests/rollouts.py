@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+from hypothesis import settings
 
 from bakery_ops.model.content import content_hash
 from bakery_ops.model.contract import Stage
@@ -37,6 +40,13 @@ from bakery_ops.rules.verdict import Applied, Evidence, EvidenceClass, Judgement
 from bakery_ops.workflows.rollout_requests import live_object
 
 START = 1_700_000_000.0
+
+
+def runs(count: int) -> settings:
+    """So many generated runs of a property; BAKERY_RUNS=10 in the environment makes it ten times as many."""
+    return settings(max_examples=int(count * float(os.environ.get("BAKERY_RUNS", "1"))), deadline=None)
+
+
 NAMESPACE = "bakery-ia"
 _GROUPS = {
     "Deployment": "apps",
@@ -192,7 +202,7 @@ class Table:
 
     def start(self, name: str, verdict: str = "ready", **more: Any) -> list[Command]:
         """Accept the apply and see the node with that verdict."""
-        return self.accept(name) + self.see(name, verdict, **more)
+        return self.accept(name, uid=more.get("uid", "")) + self.see(name, verdict, **more)
 
     def wait(self, seconds: float) -> list[Command]:
         """Let time pass in the machine's own steps: every wake-up it asked for is delivered when it is due."""

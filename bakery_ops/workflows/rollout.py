@@ -119,7 +119,7 @@ def drive(
         request_count: Asked once at the end.
     Raises: KeyboardInterrupt at the second Ctrl-C (the first ends cleanly with outcome INTERRUPTED); any bug.
     """
-    scribe = Scribe(world.clock, world.journal, on_change, on_event)
+    scribe = Scribe(world.clock, world.journal, on_change, on_event, world.readers)
     driver = _Driver(graph, plan, options, world, fence, may_write, scribe)
     at = world.clock.now()
     rollout, commands = machine.begin(
@@ -167,8 +167,8 @@ class _Driver:
             if following:
                 world.mirror.stop()
         world.writers.shutdown(wait=True)
-        world.readers.shutdown(wait=False, cancel_futures=True)
         self._scribe.finish(rollout, journal=rollout.outcome is not Outcome.LOCK_LOST)
+        world.readers.shutdown(wait=False, cancel_futures=True)
 
     def _is_open(self) -> bool:
         return self._open and self._may_write()

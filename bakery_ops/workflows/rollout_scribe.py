@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, Future
 from dataclasses import fields
 from typing import Any, Protocol
 
@@ -30,6 +31,7 @@ class Scribe:
     Args:
         on_change: Gets the view, at most every `VIEW_EVERY` seconds and at the end.
         on_event: Gets one flat dictionary per fact, at once.
+        background: Carries journal writes, one at a time, so that no verdict waits for a round trip.
     """
 
     def __init__(
@@ -38,8 +40,11 @@ class Scribe:
         journal: Journal | None,
         on_change: Callable[[RolloutView], None],
         on_event: Callable[[Mapping[str, Any]], None],
+        background: Executor,
     ) -> None:
         self._clock, self._journal, self._on_change, self._on_event = clock, journal, on_change, on_event
+        self._background = background
+        self._writing: Future[None] | None = None
         self._entries: dict[str, JournalEntry] = {}
         self._journalled_at = float("-inf")
         self._shown_at = float("-inf")
@@ -67,8 +72,10 @@ class Scribe:
     def finish(self, rollout: Rollout, *, journal: bool) -> None:
         """The last view; the rest of the journal, unless the lock is lost and with it the right to write."""
         self._tell_verdicts(rollout)
-        if journal and self._entries:
-            self._write_journal()
+        if self._writing is not None:
+            self._writing.result()
+        if journal and self._entries and self._journal is not None:
+            self._record(self._journal, self._entries)
         self._on_change(view(rollout))
 
     def _tell_verdicts(self, rollout: Rollout) -> None:
@@ -107,12 +114,17 @@ class Scribe:
         self._entries[command.node] = JournalEntry(command.content_hash, command.uid, command.verdict, at)
 
     def _write_journal(self) -> None:
+        """Send what has been noted; while the last write is on its way, go on collecting."""
         self._journalled_at = self._clock.now()
-        entries, self._entries = self._entries, {}
-        if self._journal is None:
+        if self._writing is not None and not self._writing.done():
             return
+        entries, self._entries = self._entries, {}
+        if self._journal is not None:
+            self._writing = self._background.submit(self._record, self._journal, entries)
+
+    def _record(self, journal: Journal, entries: Mapping[str, JournalEntry]) -> None:
         try:
-            self._journal.record(entries)
+            journal.record(entries)
         except BakeryError as error:
             # Without the journal a rerun still converges: live Jobs are found by their hash.
             self.journal_error = str(error)

@@ -96,10 +96,13 @@ def steps(rollout: Rollout, events: Iterable[Event]) -> tuple[Rollout, list[Comm
 
 def _turn(rollout: Rollout) -> list[Command]:
     """Judge what changed, start what may start, end if it is over, and say when to be woken."""
-    judge_dirty(rollout)
-    admit(rollout)
-    conclude(rollout)
-    judge_dirty(rollout)
+    unsettled = True
+    while unsettled:
+        judge_dirty(rollout)
+        admit(rollout)
+        conclude(rollout)
+        # A stage that timed out gives its slots back, so others may start now; nothing else would wake them.
+        unsettled = bool(rollout.dirty) or (rollout.admission_due and rollout.writes_allowed)
     _reread(rollout)
     wake = rollout.timers.next
     if wake is not None and wake != rollout.timers.asked and rollout.outcome is None:

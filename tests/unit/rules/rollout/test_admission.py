@@ -1,0 +1,176 @@
+"""Who may start, and when."""
+
+from __future__ import annotations
+
+from bakery_ops.model.contract import Stage
+from bakery_ops.rules.plan import Action
+from bakery_ops.rules.rollout.events import Apply, ApplyAccepted, ObjectDeleted, ReplaceJob
+from bakery_ops.rules.rollout.options import FailMode, Options
+from bakery_ops.rules.verdict import Applied, Verdict
+from bakery_ops.workflows.rollout_requests import live_object
+from tests.rollouts import Table, looks, node
+
+
+def test_a_node_is_applied_only_when_everything_it_needs_is_ready() -> None:
+    table = Table(
+        node("auth-db", "StatefulSet", Stage.DATABASE),
+        node("auth-migration", "Job", Stage.MIGRATION, needs=["auth-db"]),
+        node("auth-service", needs=["auth-migration"]),
+    )
+    assert table.sent == ["auth-db"]
+    table.accept("auth-db")
+    assert table.sent == ["auth-db"]
+    table.see("auth-db", "ready")
+    assert table.sent == ["auth-db", "auth-migration"]
+    table.start("auth-migration", "progressing")
+    assert table.sent == ["auth-db", "auth-migration"]
+    table.see("auth-migration", "ready")
+    assert table.sent[-1] == "auth-service"
+
+
+def test_after_waits_for_the_apply_and_not_for_readiness() -> None:
+    table = Table(node("configmap/app", "ConfigMap", Stage.FOUNDATION), node("web", after=["configmap/app"]))
+    assert table.sent == ["configmap/app"]
+    table.accept("configmap/app", verdict="progressing")
+    assert table.sent == ["configmap/app", "web"]
+
+
+def test_relies_never_delays_an_apply() -> None:
+    table = Table(node("service/web", "Service", relies=["web"]), node("web"))
+    assert set(table.sent) == {"service/web", "web"}
+
+
+def test_no_more_than_width_workloads_are_started_and_not_ready_at_one_time() -> None:
+    table = Table(*(node(f"s{index}") for index in range(5)), options=Options(width=2))
+    assert len(table.sent) == 2
+    table.accept("s0")
+    assert len(table.sent) == 2, "a slot is freed when the node is Ready, not when it is applied"
+    table.see("s0", "ready")
+    assert len(table.sent) == 3
+
+
+def test_objects_that_start_nothing_do_not_count_against_the_width() -> None:
+    table = Table(
+        *(node(f"configmap/c{index}", "ConfigMap", Stage.FOUNDATION) for index in range(50)),
+        node("web"),
+        options=Options(width=1),
+    )
+    assert len(table.sent) == 51
+
+
+def test_a_failed_node_gives_its_slot_back() -> None:
+    table = Table(node("a"), node("b"), options=Options(width=1, fail_mode=FailMode.NEVER))
+    table.start("a", "failed")
+    assert table.sent == ["a", "b"]
+
+
+def test_when_slots_are_short_the_longest_chain_goes_first() -> None:
+    table = Table(
+        node("a-leaf"),
+        node("z-root"),
+        node("z-middle", needs=["z-root"]),
+        node("z-end", needs=["z-middle"]),
+        options=Options(width=1),
+    )
+    assert table.sent == ["z-root"]
+
+
+def test_an_unchanged_node_is_not_applied_but_its_dependents_wait_for_it() -> None:
+    redis = node("redis", stage=Stage.INFRASTRUCTURE)
+    table = Table(
+        redis, node("web", needs=["redis"]), actions={"redis": Action.SKIP}, snapshot=[looks(redis, "progressing")]
+    )
+    assert table.sent == []
+    table.see("redis", "ready")
+    assert table.sent == ["web"]
+
+
+def test_a_finished_job_is_replaced_by_the_uid_the_plan_saw() -> None:
+    table = Table(node("seed", "Job", Stage.SEED), actions={"seed": Action.REPLACE_JOB})
+    assert table.commands[0] == ReplaceJob("seed", "old-seed")
+
+
+def test_a_job_done_in_an_earlier_run_counts_as_ready_and_is_not_sent() -> None:
+    table = Table(
+        node("migration", "Job", Stage.MIGRATION), node("web", needs=["migration"]), actions={"migration": Action.DONE}
+    )
+    assert table.sent == ["web"]
+    assert table.verdict("migration") is Verdict.READY
+
+
+def test_dependents_of_a_failed_node_are_never_sent() -> None:
+    table = Table(node("db", "StatefulSet", Stage.DATABASE), node("web", needs=["db"]))
+    table.start("db", "failed")
+    table.wait(60)
+    assert table.sent == ["db"]
+
+
+def test_after_a_failure_its_stage_goes_on_and_no_later_stage_begins() -> None:
+    """Siblings may show further causes (faults F23); a later phase must not start (I3)."""
+    table = Table(
+        node("bad", "StatefulSet", Stage.DATABASE),
+        node("slow", "StatefulSet", Stage.DATABASE),
+        node("late", "StatefulSet", Stage.DATABASE, needs=["slow"]),
+        node("web", needs=["slow"]),
+    )
+    table.start("bad", "failed")
+    table.start("slow", "ready")
+    assert "late" in table.sent
+    assert "web" not in table.sent
+
+
+def test_fail_mode_never_starts_everything_that_does_not_depend_on_the_failure() -> None:
+    table = Table(
+        node("bad", "StatefulSet", Stage.DATABASE),
+        node("good", "StatefulSet", Stage.DATABASE),
+        node("web", needs=["good"]),
+        node("doomed", needs=["bad"]),
+        options=Options(fail_mode=FailMode.NEVER),
+    )
+    table.start("bad", "failed")
+    table.start("good", "ready")
+    assert "web" in table.sent
+    assert "doomed" not in table.sent
+
+
+def test_a_node_that_lost_a_dependency_again_before_its_turn_waits() -> None:
+    table = Table(node("a"), node("b"), node("web", needs=["a", "b"]))
+    table.start("a", "ready")
+    table.see("a", "progressing")
+    table.start("b", "ready")
+    assert "web" not in table.sent
+    table.see("a", "ready")
+    assert "web" in table.sent
+
+
+def test_an_object_that_is_being_deleted_is_applied_again_when_it_is_gone() -> None:
+    """Tilt guards the same race (tilt#6048)."""
+    table = Table(node("web"))
+    body = {
+        **table.graph["web"].manifest.body,
+        "metadata": {
+            "name": "web",
+            "namespace": "bakery-ia",
+            "uid": "dying",
+            "deletionTimestamp": "2023-11-14T22:13:20Z",
+        },
+    }
+    table.tell(ApplyAccepted(table.now, "web", Applied("dying", 1, "h", table.now, False, False), live_object(body)))
+    assert table.sent == ["web"]
+    table.tell(ObjectDeleted(table.now, table.graph["web"].ref, "dying"))
+    assert table.sent == ["web", "web"]
+    table.start("web", "ready", uid="fresh")
+    assert table.verdict("web") is Verdict.READY
+
+
+def test_every_command_names_a_node_once() -> None:
+    table = Table(*(node(f"s{index}") for index in range(3)))
+    for name in ("s0", "s1", "s2"):
+        table.start(name, "ready")
+        table.see(name, "ready")
+    table.wait(60)
+    assert [command for command in table.commands if isinstance(command, Apply)] == [
+        Apply("s0"),
+        Apply("s1"),
+        Apply("s2"),
+    ]
