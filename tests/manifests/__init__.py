@@ -1,1 +1,1 @@
-"""The shipped manifests, rendered: what they promise, held to it. No cluster, nothing but kubectl's renderer and two linters."""
+"""What the shipped manifests promise, held to it. No cluster: kubectl's renderer and two linters are all that runs."""

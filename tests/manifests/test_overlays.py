@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from bakery_ops.model.contract import AUTOSCALED
-from tests.manifests.rendered import K8S, component
+from tests.manifests.rendered import K8S, component, pod_labels, volumes
 
 
 def settings(rendered):
@@ -48,7 +48,8 @@ def test_the_sandbox_runs_with_the_settings_of_dev(dev, sandbox):
 
 def test_every_application_container_reads_the_settings(every):
     for container in every.containers():
-        if not container.is_init and container.body["image"].startswith("bakery/") and "frontend" not in container.body["image"]:
+        image = container.body["image"]
+        if not container.is_init and image.startswith("bakery/") and "frontend" not in image:
             (source,) = container.body["envFrom"]
             assert source["configMapRef"]["name"].startswith("bakery-config-"), str(container)
 
@@ -61,7 +62,9 @@ def test_no_replica_count_is_set_where_an_autoscaler_owns_it(every):
         assert "replicas" not in every.get("Deployment", name).spec
 
 
-@pytest.mark.parametrize(("service", "cpu", "memory"), [("orders", 70, 80), ("forecasting", 70, 75), ("notification", 70, 80)])
+@pytest.mark.parametrize(
+    ("service", "cpu", "memory"), [("orders", 70, 80), ("forecasting", 70, 75), ("notification", 70, 80)]
+)
 def test_the_autoscalers_have_the_numbers_of_the_platform_page(every, service, cpu, memory):
     spec = every.get("HorizontalPodAutoscaler", f"{service}-service-hpa").spec
     assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 3)
@@ -75,8 +78,8 @@ def test_the_autoscalers_have_the_numbers_of_the_platform_page(every, service, c
 
 
 def test_two_replicas_run_exactly_where_prod_asks_for_them(dev, prod):
-    for rendered, expected in ((dev, set()), (prod, {"procurement-service", "orchestrator-service", "ai-insights-service"})):
-        assert {m.ref.name for m in rendered.of("Deployment") if m.spec.get("replicas", 1) > 1} == expected
+    doubled = [{m.ref.name for m in each.of("Deployment") if m.spec.get("replicas", 1) > 1} for each in (dev, prod)]
+    assert doubled == [set(), {"procurement-service", "orchestrator-service", "ai-insights-service"}]
 
 
 def test_a_disruption_budget_covers_exactly_what_has_two_replicas(every):
@@ -106,14 +109,15 @@ def test_prod_has_the_geocoder_with_its_import(prod):
     assert prod.get("StatefulSet", "nominatim").spec["replicas"] == 1
     claim = prod.get("PersistentVolumeClaim", "nominatim-data").ref.name
     for workload in (prod.get("StatefulSet", "nominatim"), prod.get("Job", "nominatim-init")):
-        claims = [v["persistentVolumeClaim"]["claimName"] for v in workload.pod_spec["volumes"] if "persistentVolumeClaim" in v]
-        assert claims == [claim]
+        claims = [each["persistentVolumeClaim"] for each in volumes(workload) if "persistentVolumeClaim" in each]
+        assert claims == [{"claimName": claim}]
 
 
 def test_monitoring_is_off_unless_one_line_says_otherwise(dev, prod, monitoring):
     for rendered in (dev, prod):
         assert not [m for m in rendered.manifests if component(m) == "monitoring"]
-    assert {m.ref.name for m in monitoring.workloads if component(m) == "monitoring"} == {"prometheus", "grafana", "jaeger"}
+    added = {m.ref.name for m in monitoring.workloads if component(m) == "monitoring"}
+    assert added == {"prometheus", "grafana", "jaeger"}
     assert settings(monitoring)["OTEL_EXPORTER_OTLP_ENDPOINT"] == "http://jaeger:4318"
 
 
@@ -125,7 +129,7 @@ def test_prometheus_scrapes_every_service_pod_twice_a_minute_without_the_api_ser
     discovery = monitoring.get("Service", "service-metrics").spec
     assert discovery["clusterIP"] == "None"
     selected = discovery["selector"].items()
-    pods = [m for m in monitoring.workloads if selected <= m.pod_template["metadata"]["labels"].items()]
+    pods = [m for m in monitoring.workloads if selected <= pod_labels(m).items()]
     assert {m.ref.name for m in pods} == {f"{name}-service" for name in monitoring.services}
 
 
@@ -165,8 +169,8 @@ def test_in_prod_jobs_give_way_first_and_data_last(prod):
 def test_the_trainer_has_room_for_models_and_their_scratch_files(every):
     (app,) = every.get("Deployment", "training-service").pod_spec["containers"]
     assert app["resources"]["limits"]["memory"] == "4Gi"
-    volumes = {volume["name"]: volume for volume in every.get("Deployment", "training-service").pod_spec["volumes"]}
-    assert volumes["tmp"]["emptyDir"]["sizeLimit"] == "4Gi"
+    (scratch,) = [v for v in volumes(every.get("Deployment", "training-service")) if v["name"] == "tmp"]
+    assert scratch["emptyDir"]["sizeLimit"] == "4Gi"
 
 
 def test_prod_asks_for_the_resources_of_the_platform_page(prod):
