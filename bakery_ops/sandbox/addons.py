@@ -1,4 +1,4 @@
-"""What the cluster offers from its first minute: a default StorageClass, names (CoreDNS), measurements (metrics-server)."""
+"""What the cluster offers from its first minute: a StorageClass, names (CoreDNS), measurements (metrics-server)."""
 
 from __future__ import annotations
 
@@ -82,12 +82,14 @@ def names(image: str, *, node: str, address: str) -> list[Document]:
         _binding("system:coredns", "system:coredns", "coredns"),
         _namespaced("v1", "ConfigMap", "coredns", data={"Corefile": corefile}),
         _deployment("coredns", container, [{"name": "configuration", "configMap": {"name": "coredns"}}], node=node),
-        _namespaced("v1", "Service", "kube-dns", spec={"clusterIP": address, "selector": {"app": "coredns"}, "ports": ports}),
+        _namespaced(
+            "v1", "Service", "kube-dns", spec={"clusterIP": address, "selector": {"app": "coredns"}, "ports": ports}
+        ),
     ]
 
 
 def measurements(image: str, *, node: str) -> list[Document]:
-    """metrics-server on `node`, measuring real nodes only; `kubectl top` and autoscalers work some 30 s after its start."""
+    """metrics-server on `node`, measuring real nodes only; `kubectl top` works some 30 s after its start."""
     container = {
         "name": "metrics-server",
         "image": image,

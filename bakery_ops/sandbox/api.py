@@ -6,16 +6,18 @@ from __future__ import annotations
 import http.client
 import json
 import ssl
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from bakery_ops.errors import ClusterUnreachable, OperationFailed
+from bakery_ops.errors import ClusterUnreachable, OperationFailed, TimedOut
 
 _PLURALS = {"StorageClass": "storageclasses", "NetworkPolicy": "networkpolicies", "PriorityClass": "priorityclasses"}
 _CLUSTER_WIDE = {"Namespace", "Node", "StorageClass", "ClusterRole", "ClusterRoleBinding", "APIService", "IngressClass"}
 _FIELD_MANAGER = "bakery-sandbox"
+_PAUSE = 0.05
 
 
 class Api:
@@ -50,8 +52,34 @@ class Api:
             return None
         return _object(status, body, f"GET {path}")
 
+    def until(
+        self,
+        path: str,
+        holds: Callable[[dict[str, Any]], bool],
+        *,
+        within: float,
+        waiting_for: str,
+        alive: Callable[[], None] = lambda: None,
+    ) -> dict[str, Any]:
+        """Read the object at `path` until it exists and `holds`; `alive`, asked in between, raises when it never will.
+
+        Raises: TimedOut after `within` seconds, naming `waiting_for`; what `get` and `alive` raise.
+        """
+        deadline = time.monotonic() + within
+        while True:
+            found = self.get(path)
+            if found is not None and holds(found):
+                return found
+            alive()
+            if time.monotonic() > deadline:
+                raise TimedOut(
+                    f"{waiting_for} took longer than {within:g} s",
+                    remedy="invoke sandbox.status names the logs; invoke sandbox.stop removes what was started",
+                )
+            time.sleep(_PAUSE)
+
     def apply(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        """Server-side apply each document in turn. Raises: OperationFailed with the server's words, ClusterUnreachable."""
+        """Server-side apply each document in turn. Raises: OperationFailed with the server's words."""
         for document in documents:
             path = f"{path_of(document)}?fieldManager={_FIELD_MANAGER}&force=true"
             status, body = self._request("PATCH", path, document, "application/apply-patch+yaml")

@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 
 class Image(NamedTuple):
-    """An image to write: `name` with tag, layer tars lowest first, `config` the OCI image's `config` object (Env, Cmd…)."""
+    """An image to write: `name` with tag, layer tars lowest first, `config` the OCI image's `config` object."""
 
     name: str
     layers: Sequence[Path]
@@ -59,7 +59,7 @@ def entries_of(root: Path, *, prefix: str = "", uid: int = 0, gid: int = 0) -> l
 
 
 def write_layer(out: Path, entries: Iterable[Entry]) -> None:
-    """Write one layer tar at `out` (through a temporary name), members in the order given; missing parents are added 0755."""
+    """Write one layer tar at `out` (through a temporary name), members in the order given; missing parents get 0755."""
     temporary = out.with_name(out.name + ".part")
     seen: set[str] = set()
     with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
@@ -148,9 +148,8 @@ def images_in(archive: Path) -> dict[str, str]:
         try:
             member = tar.extractfile("manifest.json")
         except KeyError:
-            return {}
-        assert member is not None
-        listed = json.load(member)
+            member = None
+        listed = json.load(member) if member else []
     return {name: "sha256:" + Path(item["Config"]).stem for item in listed for name in item["RepoTags"]}
 
 

@@ -27,7 +27,7 @@ _FREE_BYTES = 3 * 2**30
 
 
 class Module(NamedTuple):
-    """A Go module to build: what the program is called, its directory, the package in it, and `go build`'s own flags."""
+    """A Go module to build: what the program is called, its directory, the package in it, and flags of `go build`."""
 
     name: str
     directory: Path
@@ -37,7 +37,7 @@ class Module(NamedTuple):
 
 
 def kubenode(repository: Path) -> Module:
-    """The whole cluster in one program; the version goes in by linker flags, or the server calls itself v0.0.0-master."""
+    """The whole cluster in one program; without the linker flags its servers call themselves v0.0.0-master."""
     stamps = []
     for package in ("k8s.io/component-base/version", "k8s.io/client-go/pkg/version"):
         values = {
@@ -66,7 +66,9 @@ def tool(repository: Path, name: str) -> Module:
         lines = (directory / "go.mod").read_text().splitlines()
     except OSError as error:
         known = sorted(path.parent.name for path in directory.parent.glob("*/go.mod"))
-        raise UsageError(f"there is no tool called {name!r} to build", details=[f"known: {', '.join(known)}"]) from error
+        raise UsageError(
+            f"there is no tool called {name!r} to build", details=[f"known: {', '.join(known)}"]
+        ) from error
     packages = [line.split()[1] for line in lines if line.startswith("tool ") and "(" not in line]
     if len(packages) != 1:
         raise UsageError(f"{directory}/go.mod must name exactly one tool")
@@ -78,7 +80,8 @@ def tool(repository: Path, name: str) -> Module:
 def key_of(module: Module) -> str:
     """Hash of everything that decides the program: sources, module files, flags, platform."""
     digest = hashlib.sha256()
-    sources = [*module.directory.rglob("*.go"), module.directory / "go.mod", module.directory / "go.sum"]
+    inside = module.directory / (module.package if module.package.startswith(".") else ".")
+    sources = [*inside.glob("*.go"), module.directory / "go.mod", module.directory / "go.sum"]
     for path in sorted(path for path in sources if path.is_file() and not path.name.endswith("_test.go")):
         digest.update(f"{path.relative_to(module.directory)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())
@@ -102,7 +105,9 @@ def build(module: Module, *, say: Say, cache: Path | None = None) -> Path:
     place.mkdir(parents=True, exist_ok=True)
     wanted = place / f"{module.name}-{key_of(module)}"
     if not wanted.exists():
-        with _alone(place / f"{module.name}.lock", f"another command is building {module.name}; waiting for it", say=say):
+        with _alone(
+            place / f"{module.name}.lock", f"another command is building {module.name}; waiting for it", say=say
+        ):
             if not wanted.exists():
                 _compile(module, wanted, say=say)
                 _forget_older(wanted, module.name)
@@ -118,8 +123,23 @@ def _compile(module: Module, wanted: Path, *, say: Say) -> None:
     _check_room(wanted.parent)
     go = gotoolchain.find_go(say=say)
     temporary = wanted.with_name(f".{wanted.name}.{os.getpid()}")
-    environment = {"CGO_ENABLED": "1" if module.cgo else "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-    argv: Sequence[str | Path] = [go, "build", "-v", "-trimpath", "-buildvcs=false", *module.flags, "-o", temporary, module.package]
+    environment = {
+        "CGO_ENABLED": "1" if module.cgo else "0",
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-mod=readonly",
+        "GOWORK": "off",
+    }
+    argv: Sequence[str | Path] = [
+        go,
+        "build",
+        "-v",
+        "-trimpath",
+        "-buildvcs=false",
+        *module.flags,
+        "-o",
+        temporary,
+        module.package,
+    ]
     began = time.monotonic()
     say(f"building {module.name} (once; minutes when nothing is cached, and an interrupted build resumes)")
     try:

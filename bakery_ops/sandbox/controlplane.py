@@ -22,7 +22,7 @@ _READY_WITHIN = 90.0
 
 
 class ControlPlane(NamedTuple):
-    """How to start one: its instance, program, addresses, the words that put a program into its network, its routing."""
+    """How to start one: instance, program, addresses, the words that put a program into its network, routing."""
 
     instance: Instance
     program: Path

@@ -75,7 +75,7 @@ class Daemons:
         for daemon in self._listed:
             if not daemon.is_running:
                 raise OperationFailed(
-                    f"the sandbox's {daemon.name} ended unexpectedly; its last lines are below and all of them in {daemon.log}",
+                    f"the sandbox's {daemon.name} ended unexpectedly; its last lines are below, all in {daemon.log}",
                     remedy=remedy or "invoke sandbox.stop, then start it again",
                     details=self.tail(daemon),
                 )

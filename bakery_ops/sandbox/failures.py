@@ -5,7 +5,7 @@ is what a real cluster would have shown:
 
     image-not-found   ErrImagePull, then ImagePullBackOff: the registry has no such tag
     registry-5xx      the same, because the registry answers 503
-    crash-loop        runs, exits with 1, CrashLoopBackOff, runs again (faster than a kubelet: 1 s, then 2 s of back-off)
+    crash-loop        runs 1 s, exits with 1, CrashLoopBackOff, runs again after 2 s (a kubelet takes longer)
     oom-killed        the same, killed by the kernel (exit code 137)
     init-stuck        the first init container never ends
     job-failed        a Job's pod exits with 1: Failed where restartPolicy is Never, else restarted like a crash loop
@@ -47,7 +47,9 @@ _RESTARTS = "{{ ( index $.status.containerStatuses 0 ).restartCount }}"
 def failure_stages() -> list[dict[str, Any]]:
     """One or more stages for each mode; `init-stuck` and `never-ready` are mostly the absence of a next stage."""
     missing = _pull_error("NotFound", 'failed to resolve reference "{image}": {image}: not found')
-    refused = _pull_error("Unknown", 'failed to resolve reference "{image}": unexpected status: 503 Service Unavailable')
+    refused = _pull_error(
+        "Unknown", 'failed to resolve reference "{image}": unexpected status: 503 Service Unavailable'
+    )
     return [
         *_image_stages("image-not-found", missing),
         *_image_stages("registry-5xx", refused),
@@ -64,13 +66,14 @@ def event(kind: str, reason: str, message: str, *, field: str = "spec.containers
 
     Its name follows from pod and reason, so a repetition counts up instead of filling the list.
     """
+    suffix = f'( substr 0 16 ( sha256sum ( printf "%s{reason}" .metadata.uid ) ) )'
     return (
         "apiVersion: v1\nkind: Event\nmetadata:\n"
-        f"  name: {{{{ printf \"%s.%s\" .metadata.name ( lower ( substr 0 16 ( sha256sum ( printf \"%s{reason}\" .metadata.uid ) ) ) ) | Quote }}}}\n"
+        f'  name: {{{{ printf "%s.%s" .metadata.name {suffix} | Quote }}}}\n'
         "  namespace: {{ .metadata.namespace | Quote }}\n"
         "involvedObject: {apiVersion: v1, kind: Pod, name: {{ .metadata.name | Quote }}, "
         "namespace: {{ .metadata.namespace | Quote }}, uid: {{ .metadata.uid | Quote }}, "
-        f"fieldPath: {{{{ printf \"{field}{{%s}}\" {_FIRST_NAME} | Quote }}}}}}\n"
+        f'fieldPath: {{{{ printf "{field}{{%s}}" {_FIRST_NAME} | Quote }}}}}}\n'
         f"type: {kind}\nreason: {reason}\nmessage: {{{{ {message} | Quote }}}}\n"
         "count: {{ add1 ( ( index .status.containerStatuses 0 ).restartCount ) }}\n"
         "firstTimestamp: {{ .status.startTime | Quote }}\nlastTimestamp: {{ Now | Quote }}\n"
@@ -142,7 +145,9 @@ def _crash_stages(
     waiting = f"waiting: {{reason: CrashLoopBackOff, message: {{{{ {message} | Quote }}}}}}"
     last = "terminated: {{ ( index $.status.containerStatuses 0 ).lastState.terminated | toJson }}"
     restarted = "{{ add1 ( index $.status.containerStatuses 0 ).restartCount }}"
-    backing_off = message.replace("$pod", "").replace("back-off 10s", "Back-off").replace("( index .spec", "( index .spec")
+    backing_off = (
+        message.replace("$pod", "").replace("back-off 10s", "Back-off").replace("( index .spec", "( index .spec")
+    )
     return [
         stage(
             f"{name}-exits",
@@ -194,12 +199,10 @@ def _probe_fails() -> dict[str, Any]:
             ALIVE,
             where(_SIMULATED, "In", "never-ready"),
             where(".status.phase", "In", "Running"),
-            where(f'{_STATE}.running.startedAt', "Exists"),
+            where(f"{_STATE}.running.startedAt", "Exists"),
             where(".status.observedGeneration", "DoesNotExist"),
         ],
         status="observedGeneration: {{ .metadata.generation }}\n",
         milliseconds=500,
         events=[event("Warning", "Unhealthy", '"Readiness probe failed: HTTP probe failed with statuscode: 503"')],
     )
-
-

@@ -47,7 +47,7 @@ def etcd(endpoints: Endpoints, data: Path) -> list[str]:
 
 
 def api_server(endpoints: Endpoints, pki: Path, *, routes_to_endpoints: bool) -> list[str]:
-    """kube-apiserver. `routes_to_endpoints`: aggregated APIs are reached at their pods, else by their Service's name."""
+    """kube-apiserver. `routes_to_endpoints`: aggregated APIs are reached at their pods, else by Service name."""
     return [
         "kube-apiserver",
         f"--etcd-servers=http://127.0.0.1:{endpoints.etcd_port}",

@@ -50,7 +50,14 @@ def parse_version(text: str) -> tuple[int, int]:
 def _install(environment: Path, found: str | None) -> None:
     try:
         process.run([sys.executable, "-m", "venv", environment], timeout=120)
-        pip: list[str | Path] = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip: list[str | Path] = [
+            environment / "bin" / "python",
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         process.run([*pip, _PACKAGE], timeout=600)
     except BakeryError as error:
         shutil.rmtree(environment, ignore_errors=True)

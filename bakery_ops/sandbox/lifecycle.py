@@ -68,7 +68,7 @@ def start(
         OperationFailed, TimedOut: it did not come up; what was started is gone again, its logs are kept.
     """
     place = instance(name)
-    with _alone(place):
+    with alone(place):
         found = status(name)
         if found.state == "running":
             _require_same(found, kind, tuple(nodes))
@@ -87,6 +87,12 @@ def start(
         except BaseException:
             _remove(place, keep_logs=True)
             raise
+
+
+def prepare(*, say: Say, repository: Path) -> None:
+    """Build what a start would build (minutes when nothing is cached), and start nothing."""
+    program = binaries.build(binaries.kubenode(repository), say=say)
+    realnode.programs(program, repository, say=say)
 
 
 def status(name: str = DEFAULT_NAME) -> SandboxStatus:
@@ -125,7 +131,7 @@ def stop(*, say: Say, name: str = DEFAULT_NAME) -> bool:
     place = instance(name)
     if not place.directory.exists():
         return False
-    with _alone(place):
+    with alone(place):
         existed = status(name).state != "stopped"
         began = time.monotonic()
         _remove(place)
@@ -157,7 +163,9 @@ def _images_of(name: str) -> ImageStore:
     place = instance(name)
     found = record.read(place.directory)
     if found is None or found.kind != "real" or not found.server:
-        raise PreflightRefused("no real node runs here, so there is nothing to import images into", remedy="invoke sandbox.start")
+        raise PreflightRefused(
+            "no real node runs here, so there is nothing to import images into", remedy="invoke sandbox.start"
+        )
     return ImageStore(place.directory)
 
 
@@ -193,7 +201,14 @@ def _start(
 def _simulated_plane(place: Instance, program: Path) -> ControlPlane:
     api_port, etcd_port, peer_port = controlplane.free_ports(3)
     server = f"https://127.0.0.1:{api_port}"
-    hosts = ["localhost", "127.0.0.1", "kubernetes", "kubernetes.default", "kubernetes.default.svc", flags.API_SERVICE_ADDRESS]
+    hosts = [
+        "localhost",
+        "127.0.0.1",
+        "kubernetes",
+        "kubernetes.default",
+        "kubernetes.default.svc",
+        flags.API_SERVICE_ADDRESS,
+    ]
     pki.write_pki(place.pki, pki.control_plane_leaves(hosts))
     # The API server refuses to advertise a loopback address; nothing is ever sent to the one it gets instead.
     return ControlPlane(place, program, Endpoints("127.0.0.1", "10.231.255.1", server, api_port, etcd_port, peer_port))
@@ -237,7 +252,8 @@ def _forget(place: Instance) -> None:
 
 
 @contextmanager
-def _alone(place: Instance) -> Iterator[None]:
+def alone(place: Instance) -> Iterator[None]:
+    """Hold the instance's lock: one command at a time starts or stops it. Raises: Locked when another one does."""
     place.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (place.directory / "lock").open("w") as lock:
         try:

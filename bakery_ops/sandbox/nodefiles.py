@@ -40,7 +40,8 @@ def containerd(node: NodeFiles) -> str:
 root = "{base}/root"
 state = "{base}/state"
 disabled_plugins = ["io.containerd.snapshotter.v1.aufs", "io.containerd.snapshotter.v1.btrfs",
-  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs", "io.containerd.tracing.processor.v1.otlp",
+  "io.containerd.snapshotter.v1.devmapper", "io.containerd.snapshotter.v1.zfs",
+  "io.containerd.tracing.processor.v1.otlp",
   "io.containerd.internal.v1.tracing"]
 [grpc]
   address = "{node.containerd_socket}"
@@ -87,7 +88,7 @@ def pod_network(node: NodeFiles) -> dict[str, Any]:
 
 
 def kubelet(node: NodeFiles) -> dict[str, Any]:
-    """The kubelet's configuration: no stock request limits (they pace a start of 200 containers to minutes), small reserves.
+    """The kubelet's configuration: no request limits (the stock ones pace 200 containers to minutes), small reserves.
 
     `systemCgroups` and `kubeletCgroups` stay unset: the former moves every process of the machine into it.
     """

@@ -33,15 +33,14 @@ def identity(pid: int) -> str:
 
 
 def _identity_from_ps(pid: int) -> str:
-    listed = subprocess.run(  # noqa: S607 - macOS, the only system without /proc here, has ps at a fixed place on PATH
-        ["ps", "-o", "state=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
+    argv = ["/bin/ps", "-o", "state=,lstart=", "-p", str(pid)]
+    listed = subprocess.run(argv, capture_output=True, text=True, check=False)
     state, _, started = listed.stdout.strip().partition(" ")
     return "" if state.startswith("Z") else started.strip()
 
 
 def is_running(pid: int, known_as: str) -> bool:
-    """Whether process `pid` is still the one that `identity` called `known_as`; a child of ours is reaped if it ended."""
+    """Whether process `pid` is still the one `identity` called `known_as`; a child of ours that ended is reaped."""
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)
     return known_as != "" and identity(pid) == known_as

@@ -6,12 +6,24 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from bakery_ops.errors import OperationFailed, TimedOut
-from bakery_ops.sandbox import addons, binaries, flags, kubeconfig, machine, network, nodefiles, pki, record, runtime, traces
+from bakery_ops.sandbox import (
+    addons,
+    binaries,
+    flags,
+    kubeconfig,
+    machine,
+    network,
+    nodefiles,
+    pki,
+    record,
+    runtime,
+    traces,
+)
 from bakery_ops.sandbox.api import Api
 from bakery_ops.sandbox.controlplane import ControlPlane
 from bakery_ops.sandbox.daemons import Daemons
@@ -38,7 +50,10 @@ class Programs(NamedTuple):
     @property
     def images(self) -> tuple[str, str]:
         """Names of the images made of them; the tag follows the contents, so a new build is a new image."""
-        return (f"bakery/kubenode:{self.kubenode.name.rpartition('-')[2]}", f"bakery/pause:{self.pause.name.rpartition('-')[2]}")
+        return (
+            f"bakery/kubenode:{self.kubenode.name.rpartition('-')[2]}",
+            f"bakery/pause:{self.pause.name.rpartition('-')[2]}",
+        )
 
 
 def programs(kubenode: Path, repository: Path, *, say: Say) -> Programs:
@@ -77,7 +92,9 @@ def prepare(place: Instance, wanted: Record, used: Programs, daemons: Daemons, *
     runtime.ImageStore(place.directory).import_archive(
         runtime.node_images(used.kubenode, used.pause, names=used.images), say=say
     )
-    endpoints = Endpoints("0.0.0.0", link.inner_address, f"https://{link.inner_address}:{_API_PORT}", _API_PORT, 2379, 2380)  # noqa: S104 - all of a namespace only we can reach
+    address = link.inner_address
+    everywhere = "0.0.0.0"  # noqa: S104 - everywhere in a namespace that only this machine reaches
+    endpoints = Endpoints(everywhere, address, f"https://{address}:{_API_PORT}", _API_PORT, 2379, 2380)
     return ControlPlane(place, used.kubenode, endpoints, inside, routes_to_endpoints=True)
 
 
@@ -153,15 +170,10 @@ def _require_pod_subnet(api: Api) -> None:
 
 
 def _wait_names(api: Api, daemons: Daemons) -> None:
-    deadline = time.monotonic() + _NAMES_WITHIN
-    while True:
-        found = api.get("/apis/apps/v1/namespaces/kube-system/deployments/coredns") or {}
-        if found.get("status", {}).get("availableReplicas"):
-            return
-        daemons.require_running()
-        if time.monotonic() > deadline:
-            raise TimedOut(
-                f"CoreDNS was not available within {_NAMES_WITHIN:g} s",
-                remedy="kubectl --namespace kube-system describe pods shows why",
-            )
-        time.sleep(0.1)
+    def is_available(found: dict[str, Any]) -> bool:
+        return bool(found.get("status", {}).get("availableReplicas"))
+
+    path = "/apis/apps/v1/namespaces/kube-system/deployments/coredns"
+    api.until(
+        path, is_available, within=_NAMES_WITHIN, waiting_for="CoreDNS to be available", alive=daemons.require_running
+    )

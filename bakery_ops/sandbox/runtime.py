@@ -22,7 +22,7 @@ _IMPORT_WITHIN = 600.0
 
 
 class ImageStore:
-    """The images of the node whose containerd listens in `directory`; what was imported is kept in images.json there."""
+    """The images of the node whose containerd listens in `directory`; images.json there says what was imported."""
 
     def __init__(self, directory: Path) -> None:
         self._record = directory / "images.json"
@@ -58,7 +58,7 @@ class ImageStore:
 
 
 def full_name(name: str) -> str:
-    """How containerd stores a name: `bakery/gateway:dev` and `redis:7` live on the default registry, as Docker has it."""
+    """How containerd stores a name: `bakery/gateway:dev` and `redis:7` belong to the default registry, as in Docker."""
     first, slash, _ = name.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return name
@@ -76,12 +76,14 @@ def wait_listening(path: Path, alive: Callable[[], None], *, within: float = 30.
             except OSError:
                 alive()
         if time.monotonic() > deadline:
-            raise TimedOut(f"nothing listens at {path} after {within:g} s", remedy="read containerd.log in its logs directory")
+            raise TimedOut(
+                f"nothing listens at {path} after {within:g} s", remedy="read containerd.log in its logs directory"
+            )
         time.sleep(0.05)
 
 
 def node_images(kubenode: Path, pause: Path, *, names: tuple[str, str]) -> Path:
-    """The archive of the node's own two images (kubenode's and pause's, called `names`), written once into the cache."""
+    """The archive of the node's own images, kubenode's and pause's, called `names`; written once into the cache."""
     place = cache_directory() / "images"
     place.mkdir(parents=True, exist_ok=True)
     wanted = place / f"node-{kubenode.name.rpartition('-')[2]}-{pause.name.rpartition('-')[2]}.tar"

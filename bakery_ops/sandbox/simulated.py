@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from bakery_ops.errors import TimedOut
 from bakery_ops.sandbox import addons, failures, flags, stages
 from bakery_ops.sandbox.api import Api
 from bakery_ops.sandbox.controlplane import ControlPlane, free_ports
@@ -78,7 +76,13 @@ def write_stages(path: Path) -> None:
 
 
 def start(
-    plane: ControlPlane, daemons: Daemons, api: Api, nodes: Sequence[NodeSize], *, tainted: bool, say: Callable[[str], None]
+    plane: ControlPlane,
+    daemons: Daemons,
+    api: Api,
+    nodes: Sequence[NodeSize],
+    *,
+    tainted: bool,
+    say: Callable[[str], None],
 ) -> None:
     """Create the nodes, start KWOK, and return when every node is ready.
 
@@ -106,20 +110,14 @@ def start(
 
 def wait_nodes_ready(api: Api, daemons: Daemons, names: Sequence[str], *, within: float) -> None:
     """Return when all nodes called `names` are Ready and free of the taint a new node carries."""
-    deadline = time.monotonic() + within
-    while missing := [name for name in names if not is_ready(api.get(f"/api/v1/nodes/{name}"))]:
-        daemons.require_running()
-        if time.monotonic() > deadline:
-            raise TimedOut(
-                f"{', '.join(missing)} did not become ready within {within:g} s",
-                remedy="invoke sandbox.stop, then start again; the logs are named by invoke sandbox.status",
-            )
-        time.sleep(0.05)
+    for name in names:
+        path = f"/api/v1/nodes/{name}"
+        api.until(path, is_ready, within=within, waiting_for=f"node {name} to be ready", alive=daemons.require_running)
 
 
-def is_ready(node: dict[str, Any] | None) -> bool:
+def is_ready(node: dict[str, Any]) -> bool:
     """Whether pods can be scheduled to a node: Ready, and the not-ready taint taken off."""
-    conditions = (node or {}).get("status", {}).get("conditions", [])
-    taints = (node or {}).get("spec", {}).get("taints", [])
+    conditions = node.get("status", {}).get("conditions", [])
+    taints = node.get("spec", {}).get("taints", [])
     ready = any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
     return ready and not any(taint["key"] == "node.kubernetes.io/not-ready" for taint in taints)

@@ -48,7 +48,10 @@ def condition(kind: str, status: str, reason: str = "", message: str = "") -> st
     return "- {" + ", ".join(parts) + "}\n"
 
 
-UNREADY = "containers with unready status: [{{ range $i, $c := .spec.containers }}{{ if $i }} {{ end }}{{ $c.name }}{{ end }}]"
+UNREADY = (
+    "containers with unready status: "
+    "[{{ range $i, $c := .spec.containers }}{{ if $i }} {{ end }}{{ $c.name }}{{ end }}]"
+)
 _UNINITIALIZED = (
     "containers with incomplete status: "
     "[{{ range $i, $c := .spec.initContainers }}{{ if $i }} {{ end }}{{ $c.name }}{{ end }}]"
@@ -58,7 +61,9 @@ _POD_ADDRESS = (
     '( or .metadata.name "" ) ( or .metadata.namespace "" ) }}\n'
     "podIP: {{ $ip | Quote }}\npodIPs: [{ip: {{ $ip | Quote }}}]\n"
 )
-_HOST_ADDRESS = "hostIP: {{ NodeIPWith .spec.nodeName | Quote }}\nhostIPs: [{ip: {{ NodeIPWith .spec.nodeName | Quote }}}]\n"
+_HOST_ADDRESS = (
+    "hostIP: {{ NodeIPWith .spec.nodeName | Quote }}\nhostIPs: [{ip: {{ NodeIPWith .spec.nodeName | Quote }}}]\n"
+)
 
 
 def containers(state: str, *, ready: str = "false", started: str = "false", restarts: str = "0", last: str = "") -> str:
@@ -126,7 +131,12 @@ def node_stages() -> list[dict[str, Any]]:
     )
     created = "{{ .metadata.creationTimestamp | Quote }}"
     return [
-        stage("node-ready", "Node", [where(_READY, "NotIn", "True")], status=status.replace("TRANSITION", "{{ $now | Quote }}")),
+        stage(
+            "node-ready",
+            "Node",
+            [where(_READY, "NotIn", "True")],
+            status=status.replace("TRANSITION", "{{ $now | Quote }}"),
+        ),
         stage(
             "node-heartbeat",
             "Node",
@@ -214,12 +224,14 @@ _ACCEPTED = (
 _INIT_ADVANCES = (
     "{{ $next := false }}{{ $left := 0 }}\ninitContainerStatuses:\n{{ range .status.initContainerStatuses }}\n"
     "- {name: {{ .name | Quote }}, image: {{ .image | Quote }}, imageID: '', restartCount: 0, "
-    "{{ if .state.running }}{{ $next = true }}ready: true, started: false, state: {terminated: {exitCode: 0, reason: Completed, "
+    "{{ if .state.running }}{{ $next = true }}ready: true, started: false, "
+    "state: {terminated: {exitCode: 0, reason: Completed, "
     "startedAt: {{ .state.running.startedAt | Quote }}, finishedAt: {{ $now | Quote }}}}"
     "{{ else if .state.terminated }}ready: true, started: false, state: {{ .state | toJson }}"
     "{{ else if $next }}{{ $next = false }}{{ $left = add1 $left }}ready: false, started: true, "
     "state: {running: {startedAt: {{ $now | Quote }}}}"
-    "{{ else }}{{ $left = add1 $left }}ready: false, started: false, state: {waiting: {reason: PodInitializing}}{{ end }}}\n"
+    "{{ else }}{{ $left = add1 $left }}ready: false, started: false, "
+    "state: {waiting: {reason: PodInitializing}}{{ end }}}\n"
     "{{ end }}\n{{ if eq ( int $left ) 0 }}\nconditions:\n" + condition("Initialized", "True") + "{{ end }}\n"
 )
 
@@ -240,6 +252,7 @@ _SUCCEEDS = (
     + condition("Ready", "False", "PodCompleted")
     + condition("ContainersReady", "False", "PodCompleted")
     + containers(
-        "terminated: {exitCode: 0, reason: Completed, startedAt: {{ $.status.startTime | Quote }}, finishedAt: {{ $now | Quote }}}"
+        "terminated: {exitCode: 0, reason: Completed, startedAt: {{ $.status.startTime | Quote }}, "
+        "finishedAt: {{ $now | Quote }}}"
     )
 )

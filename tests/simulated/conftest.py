@@ -1,0 +1,30 @@
+"""One cluster of simulated nodes for the whole session, under a name of its own: the user's sandbox is left alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bakery_ops.sandbox import lifecycle
+from bakery_ops.sandbox.lifecycle import SandboxStatus
+from bakery_ops.sandbox.sizes import NodeSize
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NODES = (NodeSize(8000, 20 * 2**30), NodeSize(8000, 20 * 2**30))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build the cluster's program before the first test: a cold build takes longer than any test may."""
+    if any("simulated_cluster" in getattr(item, "fixturenames", ()) for item in session.items):
+        lifecycle.prepare(say=print, repository=REPOSITORY)
+
+
+@pytest.fixture(scope="session")
+def simulated_cluster() -> Iterator[SandboxStatus]:
+    """Two simulated nodes of 8 CPU and 20 GiB; tests share it, so each uses namespaces of its own."""
+    name = f"test-sim-{os.getpid()}"
+    yield lifecycle.start("simulated", NODES, say=print, repository=REPOSITORY, name=name)
+    lifecycle.stop(say=print, name=name)
