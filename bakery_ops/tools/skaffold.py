@@ -35,9 +35,12 @@ def build_argv(skaffold: Path, profile: str, output: Path) -> tuple[str, ...]:
     return (str(skaffold), "build", *_profile(profile), "--file-output", str(output))
 
 
-def render_argv(skaffold: Path, profile: str) -> tuple[str, ...]:
-    """Print the manifests with the tags they name themselves: nothing is built and no cluster is asked."""
-    return (str(skaffold), "render", *_profile(profile), "--digest-source=none")
+def render_argv(skaffold: Path, profile: str, output: Path) -> tuple[str, ...]:
+    """Write the manifests to `output`, with the tags they name themselves: nothing is built and no cluster is asked.
+
+    On stdout Skaffold would mix a remark of its own into the YAML.
+    """
+    return (str(skaffold), "render", *_profile(profile), "--digest-source=none", "--output", str(output))
 
 
 def run_argv(

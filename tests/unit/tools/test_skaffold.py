@@ -13,7 +13,10 @@ PROGRAM = Path("/opt/skaffold")
 
 
 def test_the_dev_profile_is_skaffolds_default() -> None:
-    assert skaffold.render_argv(PROGRAM, "dev") == ("/opt/skaffold", "render", "--digest-source=none")
+    assert skaffold.render_argv(PROGRAM, "dev", Path("/out.yaml")) == (
+        *("/opt/skaffold", "render", "--digest-source=none"),
+        *("--output", "/out.yaml"),
+    )
 
 
 @pytest.mark.parametrize("profile", ["prod", "sandbox"])
