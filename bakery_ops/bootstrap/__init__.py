@@ -50,7 +50,6 @@ _HOMES = {
     "plan": "deploying",
     "deploy_status": "deploying",
     "unlock": "deploying",
-    "history": "deploying",
     "verify": "deploying",
     "check": "offline",
     "capacity": "offline",

@@ -19,7 +19,7 @@ from bakery_ops.sandbox import lifecycle
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a command goes: the kubeconfig file (None: kubectl's rules), the context, and the sandbox behind it, if any."""
+    """Where a command goes: the kubeconfig file (None: kubectl's rules), the context, and the sandbox behind it."""
 
     kubeconfig: Path | None
     context: str
@@ -28,7 +28,7 @@ class Place:
 
 
 def locate(profile: Profile, target: Target, terminal: Terminal, *, start: bool = False) -> Place:
-    """The place a profile and the command line mean together; contacts nothing but a sandbox's own processes.
+    """The place that profile and command line mean; contacts nothing but a sandbox's own processes.
 
     `start`: a sandbox that is meant but does not run is started.
     Raises: TargetRefused when the profile does not accept the context, or a confirmation is missing.
@@ -61,7 +61,7 @@ def reach(place: Place, profile: Profile, notify: Callable[[str], None]) -> Conn
 
 
 def _implied(profile: Profile, target: Target) -> str:
-    if target.kubeconfig is None and sandboxes.CONTEXT == profile.contexts[0]:
+    if target.kubeconfig is None and profile.contexts[0] == sandboxes.CONTEXT:
         return sandboxes.CONTEXT
     if profile.protected:
         raise TargetRefused(

@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from typing import NamedTuple
 
-from bakery_ops.bootstrap import DeployOptions, Target, clusters, credentials, images
+from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
+from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.session import REPOSITORY, Rendered, render, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.journal import ApiJournal
-from bakery_ops.cluster.lease import Lease, this_process
+from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.errors import ExitCode
@@ -183,7 +184,7 @@ def _ports(opened: _Opened, terminal: Terminal) -> Ports:
 
     def lock() -> LeaseHandle:
         return _lease(opened, terminal).acquire(
-            this_process(),
+            this_run(),
             phase=f"deploy {profile.name}",
             on_lost=lambda holder: inbox.put(LeaseLost(connection.clock.now(), holder)),
         )
@@ -196,7 +197,9 @@ def _ports(opened: _Opened, terminal: Terminal) -> Ports:
         journal=ApiJournal(connection.transport, connection.retrier, profile.namespace),
         inventory=ApiInventory(connection.transport, connection.retrier, profile.namespace),
         lock=lock,
-        ensure_credentials=lambda graph: credentials.ensure(connection.requests, opened.rendered.manifests),
+        ensure_credentials=lambda graph: credentials_commands.ensure(
+            connection, opened.rendered.manifests, profile.namespace, terminal.say
+        ),
         ensure_images=images.provider(profile, opened.place, terminal),
         facts=opened.facts,
         prove_capacity=lambda graph: None,

@@ -20,7 +20,8 @@ def colima_start(size: str) -> ExitCode:
     report = colima.start(process, read_host(), size, terminal.say)
     machine = report.instance
     terminal.show(
-        f"{machine.name}: {report.action}: {machine.cpus} CPUs, {in_gib(machine.memory)} memory, {in_gib(machine.disk)} disk",
+        f"{machine.name}: {report.action}: {machine.cpus} CPUs, "
+        f"{in_gib(machine.memory)} memory, {in_gib(machine.disk)} disk",
         f"  context: {report.context}   next: invoke deploy --profile dev",
     )
     terminal.show(*(f"  note: {note}" for note in report.notes))

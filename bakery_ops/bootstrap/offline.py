@@ -50,7 +50,9 @@ def platform_show(target: Target, name: str | None) -> ExitCode:
     terminal.show("")
     terminal.table(("other", "stage", "kind", "image", "waits for"), [_other(member) for member in shown.others])
     jobs = len(shown.members) - len(shown.others)
-    terminal.show("", f"{len(shown.services)} services; {len(shown.members)} workloads; {jobs} of them belong to services")
+    terminal.show(
+        "", f"{len(shown.services)} services; {len(shown.members)} workloads; {jobs} of them belong to services"
+    )
     return ExitCode.OK
 
 
@@ -60,9 +62,7 @@ def _other(member: Member) -> tuple[str, ...]:
 
 def _show_one(terminal: Terminal, name: str, manifests: Sequence[Manifest]) -> ExitCode:
     owned = [
-        manifest
-        for manifest in manifests
-        if name in (manifest.labels.get("app.kubernetes.io/name"), manifest.ref.name)
+        manifest for manifest in manifests if name in (manifest.labels.get("app.kubernetes.io/name"), manifest.ref.name)
     ]
     if not owned:
         known = sorted({manifest.labels.get("app.kubernetes.io/name", manifest.ref.name) for manifest in manifests})

@@ -1,4 +1,4 @@
-"""What most commands need first: the repository, the profile with its overrides, the rendered platform, the connection."""
+"""What most commands need first: the repository, the profile with its overrides, the rendered platform."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def load_configuration() -> Configuration:
 
 
 def resolve(target: Target) -> Profile:
-    """The target's profile with the command line's overrides. An overlay of one's own must exist; so must the profile's."""
+    """The target's profile with the command line's overrides. Raises UsageError for a name that is none."""
     profile = load_configuration().profile(target.profile)
     if target.namespace is not None:
         profile = dataclasses.replace(profile, namespace=namespace(target.namespace))

@@ -14,11 +14,11 @@ from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks
 from bakery_ops.rules.diagnosis import RootCause
 from bakery_ops.rules.plan import Action, Plan
+from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.result import RolloutResult, Status
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.rules.verdict import Verdict
-from bakery_ops.rules.reports import DeployReport
 
 FORMATS = ("json", "markdown")
 _LOG_LINES = 20
@@ -39,19 +39,26 @@ def show(terminal: Terminal, report: DeployReport, folder: Path, hints: Sequence
     for cause in result.causes:
         _show_cause(terminal, cause, result)
     _show_stages(terminal, report)
-    for line in report.created:
-        terminal.show(f"  {line}")
-    for warning in result.warnings:
+    for warning in grouped(result.warnings):
         terminal.show(f"warning: {warning}", style="yellow")
     if report.verified is not None:
         show_checks(terminal, report.verified)
     style = "bold green" if report.outcome is Outcome.SUCCEEDED else "bold red"
-    terminal.show(_headline(report), style=style)
+    terminal.show(_headline(report, terminal.elapsed()), style=style)
     for hint in (*hints, f"report: {folder}"):
         terminal.show(f"  {hint}")
 
 
-def _headline(report: DeployReport) -> str:
+def grouped(warnings: Sequence[str]) -> list[str]:
+    """Warnings of the form "node: text", the same text said once for all its nodes."""
+    nodes: dict[str, list[str]] = {}
+    for warning in warnings:
+        node, _, text = warning.partition(": ")
+        nodes.setdefault(text.replace(node, "it"), []).append(node.partition("/")[2] or node)
+    return [f"{', '.join(names)}: {text}" for text, names in nodes.items()]
+
+
+def _headline(report: DeployReport, seconds: float) -> str:
     result = report.rollout
     assert result is not None  # noqa: S101 a report without a rollout has no headline
     applied, unchanged = result.count(Status.APPLIED), result.count(Status.UNCHANGED)
@@ -63,10 +70,10 @@ def _headline(report: DeployReport) -> str:
     ]
     tail = f"{', '.join([counts, *others])}; {result.requests} API requests"
     if report.outcome is Outcome.SUCCEEDED:
-        return f"deployed and verified in {result.seconds:.1f} s: {tail}"
+        return f"deployed and verified in {seconds:.1f} s: {tail}"
     if result.outcome is Outcome.SUCCEEDED:
-        return f"deployed in {result.seconds:.1f} s, but verify found failures: {tail}"
-    return f"deploy {result.outcome.value} after {result.seconds:.1f} s: {tail}"
+        return f"deployed in {seconds:.1f} s, but verify found failures: {tail}"
+    return f"deploy {result.outcome.value} after {seconds:.1f} s: {tail}"
 
 
 def _show_cause(terminal: Terminal, cause: RootCause, result: RolloutResult) -> None:

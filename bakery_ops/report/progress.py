@@ -1,4 +1,4 @@
-"""What the user sees while a deploy runs: one line per change of a workload, and a sign of life when nothing changes."""
+"""What the user sees while a deploy runs: a line per change of a workload, a sign of life when nothing changes."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class RunFolder:
     """The folder of one run. Events are appended as they happen, so that a killed run leaves what it saw."""
 
     def __init__(self, root: Path, run_id: str) -> None:
-        """Make `root/run_id`. Raises PreflightRefused when the disk is full or read-only: nothing has been written yet."""
+        """Make `root/run_id`. Raises PreflightRefused when the disk is full or read-only: nothing was changed yet."""
         self.path = root / run_id
         try:
             self.path.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""Where output goes and how it may look. Results on stdout, progress on stderr; colour and animation are decided apart."""
+"""Where output goes and how it may look: results on stdout, progress on stderr, colour and animation decided apart."""
 
 from __future__ import annotations
 

@@ -1,0 +1,93 @@
+"""`invoke secrets*` and `invoke tls*`, and the credentials a deploy makes sure of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+
+from bakery_ops.bootstrap import Target, clusters
+from bakery_ops.bootstrap.session import render, resolve
+from bakery_ops.cluster.connection import Connection
+from bakery_ops.cluster.inventory import ApiInventory
+from bakery_ops.credentials.mint import Mint
+from bakery_ops.errors import ExitCode, PreflightRefused
+from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.secrets import SecretRow, SecretSpec, SecretState, wanted
+from bakery_ops.report.terminal import Terminal
+from bakery_ops.workflows import secrets as secrets_workflow
+from bakery_ops.workflows import tls as tls_workflow
+from bakery_ops.workflows.ports import Say
+
+
+def ensure(connection: Connection, manifests: Sequence[Manifest], namespace: str, say: Say) -> tuple[str, ...]:
+    """Create what the platform's manifests refer to and the cluster lacks; one line about what was done."""
+    inventory = ApiInventory(connection.transport, connection.retrier, namespace)
+    done = secrets_workflow.ensure(
+        connection.requests,
+        Mint(connection.clock.now),
+        wanted(manifests),
+        say=lambda line: None,
+        announce=lambda refs: inventory.write([*inventory.read(), *refs]),
+    )
+    created = sum(row.state is SecretState.CREATED for row in done.rows)
+    extended = [row.name for row in done.rows if row.state is SecretState.EXTENDED]
+    lines = [f"secrets and certificates: {created} created, {len(done.rows) - created} there already"]
+    for name, subject in zip(extended, done.restart, strict=True):
+        lines.append(f"secret {name} has new users; restart {subject}")
+    for line in lines:
+        say(line)
+    return tuple(lines)
+
+
+def secrets(target: Target) -> ExitCode:
+    return _ensure(target, lambda specs: specs)
+
+
+def tls(target: Target) -> ExitCode:
+    return _ensure(target, tls_workflow.certificates)
+
+
+def secrets_check(target: Target) -> ExitCode:
+    return _check(target, lambda specs: specs)
+
+
+def tls_check(target: Target) -> ExitCode:
+    return _check(target, tls_workflow.certificates)
+
+
+def _ensure(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[SecretSpec]]) -> ExitCode:
+    terminal = Terminal()
+    rendered = render(resolve(target))
+    place = clusters.locate(rendered.profile, target, terminal)
+    connection = clusters.reach(place, rendered.profile, terminal.say)
+    with closing(connection):
+        namespace = ObjectRef("", "Namespace", "", rendered.profile.namespace)
+        if connection.requests.read(namespace).status == 404:
+            for manifest in rendered.manifests:
+                if manifest.ref == namespace and (answer := connection.requests.apply(manifest)).status >= 300:
+                    raise PreflightRefused(f"cannot create the namespace {namespace.name}: {answer.message}")
+        done = secrets_workflow.ensure(
+            connection.requests, Mint(connection.clock.now), chosen(wanted(rendered.manifests)), say=terminal.say
+        )
+    _table(terminal, done.rows)
+    return ExitCode.OK
+
+
+def _check(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[SecretSpec]]) -> ExitCode:
+    """Exit 3 when a secret is missing or wrong."""
+    terminal = Terminal()
+    rendered = render(resolve(target))
+    place = clusters.locate(rendered.profile, target, terminal)
+    connection = clusters.reach(place, rendered.profile, terminal.say)
+    with closing(connection):
+        rows = secrets_workflow.check(
+            connection.requests, Mint(connection.clock.now), chosen(wanted(rendered.manifests))
+        )
+    _table(terminal, rows)
+    bad = any(row.state in (SecretState.MISSING, SecretState.WRONG) for row in rows)
+    return ExitCode.FAILED if bad else ExitCode.OK
+
+
+def _table(terminal: Terminal, rows: Sequence[SecretRow]) -> None:
+    headings = ("secret", "purpose", "state", "notes")
+    terminal.table(headings, [(row.name, row.purpose.value, row.state.value, "; ".join(row.notes)) for row in rows])

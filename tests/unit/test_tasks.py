@@ -1,0 +1,98 @@
+"""tasks.py stays what it is: words in, one call, an exit code out. Every command has help; every flag of it too."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TREE = ast.parse((ROOT / "tasks.py").read_text())
+FUNCTIONS = [node for node in TREE.body if isinstance(node, ast.FunctionDef)]
+
+
+def invoke(*words: str) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, "-m", "bakery_ops.commandline", *words]
+    return subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_tasks_import_only_invoke_bootstrap_and_the_command_line():
+    modules = {node.module for node in TREE.body if isinstance(node, ast.ImportFrom)}
+    modules |= {alias.name for node in TREE.body if isinstance(node, ast.Import) for alias in node.names}
+    allowed = {
+        "sys",
+        "pathlib",
+        "typing",
+        "invoke.collection",
+        "bakery_ops",
+        "bakery_ops.commandline",
+        "bakery_ops.errors",
+    }
+    assert modules <= allowed
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_a_task_is_a_docstring_and_one_call(function):
+    assert ast.get_docstring(function)
+    statements = function.body[1:]
+    assert len(statements) == 1
+    assert isinstance(statements[0], ast.Return)
+    assert isinstance(statements[0].value, ast.Call)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS, ids=lambda function: function.name)
+def test_a_task_calls_something_that_bootstrap_has(function):
+    from bakery_ops import bootstrap
+
+    call = function.body[-1].value
+    assert callable(getattr(bootstrap, call.func.attr))
+
+
+def test_the_list_names_every_command_the_users_type():
+    listed = invoke("--list")
+    assert listed.returncode == 0
+    for command in (
+        "deploy",
+        "verify",
+        "check",
+        "capacity",
+        "doctor",
+        "colima.start",
+        "sandbox.start",
+        "platform.show",
+    ):
+        assert command in listed.stdout
+
+
+def test_help_ends_with_the_exit_codes():
+    assert "70   timed out" in invoke("--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("deploy", "--profile", "prdo"), "did you mean 'prod'"),
+        (("verify", "--profile", "prod;id"), "unknown profile"),
+        (("deploy", "--namespace", "../x"), "is not a namespace name"),
+        (("deploy", "--overlay", "k8s/overlays/nowhere"), "nowhere"),
+        (("platform.show", "auht"), "did you mean 'auth'"),
+        (("deploy", "--report-file", "xml=x"), "formats: json, markdown"),
+        (("colima.start", "--size", "huge"), "known: minimal, rich, standard"),
+        (("sandbox.start", "--node", "8"), "8cpu,20Gi"),
+    ],
+)
+def test_bad_input_ends_in_64_and_says_what_would_be_right(words, hint):
+    ended = invoke(*words)
+    assert (ended.returncode, hint in ended.stderr) == (64, True), ended.stderr
+
+
+def test_a_closed_pipe_ends_quietly_in_141():
+    ended = subprocess.run(
+        ["/bin/sh", "-c", f"{sys.executable} -m bakery_ops.commandline --list | true; exit 0"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in ended.stderr
