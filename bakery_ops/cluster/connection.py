@@ -161,7 +161,10 @@ def _ask(transport: Transport, path: str, chosen: kubectl_rules.Context, deadlin
         except TransportError as error:
             raise _refused(chosen, f"does not answer: {error}", error.trouble.name) from error
 
-    reply = retrier.call(attempt)
+    try:
+        reply = retrier.call(attempt)
+    except BakeryError as error:
+        raise error if isinstance(error, PreflightRefused) else PreflightRefused(str(error)) from error
     if reply.status == 401:
         raise PreflightRefused(
             f"The API server {chosen.server} does not accept the credentials of context {chosen.name} (401).",

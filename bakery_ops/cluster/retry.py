@@ -207,7 +207,7 @@ def unreachable(server: str, outcome: Outcome, waited: float) -> BakeryError:
     sentence = cause_of(outcome, server)
     if isinstance(outcome, TransportError) and outcome.trouble in _NEVER_HELPS:
         return OperationFailed(sentence)
-    return ClusterUnreachable(f"{sentence[:-1]}, and did not for {waited:.0f} s.", remedy="Run the same command again.")
+    return ClusterUnreachable(f"{sentence[:-1]}; tried for {waited:.0f} s.", remedy="Run the same command again.")
 
 
 def no_space(server: str) -> OperationFailed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections import defaultdict, deque
@@ -82,7 +83,7 @@ def status(code: int, reason: str = "", message: str = "", **more: Any) -> Say:
 class ScriptedServer:
     """Runs in threads of this process. `expect` queues reactions per (method, path); `always` is the one after them."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.seen: list[Seen] = []
         self.unexpected: list[str] = []
         self.release = threading.Event()
@@ -120,7 +121,9 @@ class ScriptedServer:
             def handle_error(self, request: object, client_address: object) -> None:
                 pass  # a reset on purpose
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server, self._tls = Server(("127.0.0.1", 0), Handler), tls
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -135,7 +138,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._server.server_port}"
 
     def expect(self, method: str, path: str, *reactions: Reaction) -> Self:
         with self._lock:
