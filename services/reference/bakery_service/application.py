@@ -8,7 +8,7 @@ from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from bakery_service import items, metrics
+from bakery_service import items
 from bakery_service.errors import NotYet
 from bakery_service.health import Readiness
 from bakery_service.postgres import Connections
@@ -31,8 +31,7 @@ class Parts(NamedTuple):
     revision: str
 
 
-def build(parts: Parts) -> Any:
-    """The ASGI application, counted and timed."""
+def build(parts: Parts) -> FastAPI:
     settings = parts.settings
     documentation = {} if settings.debug else {"docs_url": None, "redoc_url": None, "openapi_url": None}
     app = FastAPI(title=f"{settings.service} service", **documentation)
@@ -43,7 +42,7 @@ def build(parts: Parts) -> Any:
     def unavailable(_request: Any, error: NotYet) -> JSONResponse:
         return JSONResponse({"detail": f"database: {error}"}, status_code=503)
 
-    return metrics.Measured(app, settings.service) if settings.metrics else app
+    return app
 
 
 def _add_operations(app: FastAPI, parts: Parts) -> None:
@@ -60,12 +59,12 @@ def _add_operations(app: FastAPI, parts: Parts) -> None:
     async def about() -> dict[str, str]:
         return {"service": parts.settings.service, "revision": parts.revision}
 
-    if parts.settings.metrics:
+    @app.get("/metrics")
+    async def exposed() -> Response:
+        from bakery_service import metrics  # not at start: where nobody scrapes, nobody pays
 
-        @app.get("/metrics")
-        async def exposed() -> Response:
-            body, kind = metrics.exposition()
-            return Response(body, headers={"Content-Type": kind})
+        body, kind = metrics.exposition()
+        return Response(body, headers={"Content-Type": kind})
 
 
 def _add_items(app: FastAPI, connections: Connections) -> None:
