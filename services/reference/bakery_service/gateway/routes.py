@@ -79,7 +79,7 @@ def outgoing(headers: Iterable[tuple[str, str]], *, client: str, scheme: str, re
 def returning(headers: Iterable[tuple[str, str]], *, https: bool, request_id: str) -> Headers:
     """What the client gets: the backend's headers, and ours where the backend does not say better."""
     given = list(headers)
-    dropped = HOP_BY_HOP | _named_in_connection(given) | {"x-request-id", "server"}
+    dropped = HOP_BY_HOP | _named_in_connection(given) | {"date", "server", "x-request-id"}
     kept = [(name, value) for name, value in given if name not in dropped]
     present = {name for name, _ in kept}
     wanted: Mapping[str, str] = {**SECURITY, **(_HTTPS_ONLY if https else {})}
