@@ -16,18 +16,20 @@ class LineProgress:
         self._terminal = terminal
         self._shown: dict[str, Verdict] = {}
         self._spoke_at = 0.0
-        self._causes: tuple[str, ...] = ()
+        self._causes: set[str] = set()
 
     def __call__(self, view: RolloutView) -> None:
         for node in view.nodes.values():
             if self._is_news(node):
                 self._shown[node.name] = node.verdict
                 self._say(_line(node, view))
-        sentences = tuple(cause.sentence for cause in view.causes)
+        # What is merely late is in the heartbeat; a cause is printed once it has failed.
+        sentences = tuple(cause.sentence for cause in view.causes if cause.verdict is Verdict.FAILED)
         for sentence in sentences:
-            if sentence not in self._causes:
+            key = sentence.partition("; blocks")[0]
+            if key not in self._causes:
+                self._causes.add(key)
                 self._say(f"cause: {sentence}")
-        self._causes = sentences
         if self._terminal.elapsed() - self._spoke_at > HEARTBEAT:
             self._say(_heartbeat(view))
 
