@@ -35,7 +35,7 @@ from bakery_ops.rules.rollout.result import RolloutResult, result
 from bakery_ops.rules.rollout.state import STREAMS_NEEDED, Judge, Rollout
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows.ports import Clock, Mirror, Requests
-from bakery_ops.workflows.rollout_requests import Carrier
+from bakery_ops.workflows.rollout_requests import Carrier, Carrying
 from bakery_ops.workflows.rollout_scribe import Journal, Scribe
 
 LOG_READERS = 4
@@ -101,6 +101,7 @@ def drive(
     snapshot: Iterable[LiveObject] = (),
     synced: Iterable[str] = (),
     fence: int | None = None,
+    force: bool = False,
     may_write: Callable[[], bool] = lambda: True,
     on_change: Callable[[RolloutView], None] = lambda view: None,
     on_event: Callable[[Mapping[str, Any]], None] = lambda event: None,
@@ -112,6 +113,7 @@ def drive(
     Args:
         snapshot, synced: See `machine.begin`. When nothing has to be done the mirror is never started.
         fence: Transition count of our Lease, noted on every object written.
+        force: Take over fields that other managers own, instead of failing with their names.
         may_write: Asked before every write; False as soon as the lease is not surely ours (its LeaseLost event, put
             into `world.inbox`, then ends the rollout).
         on_change: Gets the view when something changed, at most every 0.25 s and once at the end.
@@ -119,8 +121,9 @@ def drive(
         request_count: Asked once at the end.
     Raises: KeyboardInterrupt at the second Ctrl-C (the first ends cleanly with outcome INTERRUPTED); any bug.
     """
-    scribe = Scribe(world.clock, world.journal, on_change, on_event, world.readers)
-    driver = _Driver(graph, plan, options, world, fence, may_write, scribe)
+    scribe = Scribe(world.clock, world.journal, on_change, on_event, world.readers, may_write)
+    carrying = Carrying(fence, force, may_write)
+    driver = _Driver(graph, plan, options, world, carrying, scribe)
     at = world.clock.now()
     rollout, commands = machine.begin(
         graph, plan, options, at, facts=facts, snapshot=snapshot, synced=synced, judge=judge
@@ -136,15 +139,14 @@ class _Driver:
         plan: Plan,
         options: Options,
         world: World,
-        fence: int | None,
-        may_write: Callable[[], bool],
+        carrying: Carrying,
         scribe: Scribe,
     ) -> None:
         self._graph, self._plan, self._options, self._world, self._scribe = graph, plan, options, world, scribe
         self._open = True
         self._interrupted = False
-        self._may_write = may_write
-        self._carrier = Carrier(world.requests, world.clock, fence=fence, is_open=self._is_open)
+        self._may_write = carrying.may_write
+        self._carrier = Carrier(world.requests, world.clock, carrying._replace(may_write=self._is_open))
         self._wake: float | None = None
         self._error: BaseException | None = None
 

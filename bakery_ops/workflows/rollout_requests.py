@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -33,18 +33,26 @@ JOB_GONE_WITHIN = 60.0
 _JOB_POLL = 0.2
 
 
-class Carrier:
-    """Requests on behalf of a rollout. Called from many threads at once.
+class Carrying(NamedTuple):
+    """How writes are sent.
 
-    Args:
+    Attributes:
         fence: The Lease's transition count, noted on every object we write; None without a lease.
-        is_open: Asked before every write; False once the lease is lost or the run was interrupted.
+        force: Take over fields that other managers own.
+        may_write: Asked before every write; False once the lease is lost or the run was interrupted.
     """
 
-    def __init__(
-        self, requests: Requests, clock: Clock, *, fence: int | None = None, is_open: Callable[[], bool] = lambda: True
-    ) -> None:
-        self._requests, self._clock, self._fence, self._is_open = requests, clock, fence, is_open
+    fence: int | None = None
+    force: bool = False
+    may_write: Callable[[], bool] = lambda: True
+
+
+class Carrier:
+    """Requests on behalf of a rollout. Called from many threads at once."""
+
+    def __init__(self, requests: Requests, clock: Clock, carrying: Carrying = Carrying()) -> None:  # noqa: B008 a value
+        self._requests, self._clock = requests, clock
+        self._fence, self._force, self._is_open = carrying
 
     def apply(self, node: Node, step: Step, before: LiveObject | None) -> Event:
         """Server-side apply of one node. `before`: its live object as last seen, to tell a change from a repetition."""
@@ -53,7 +61,7 @@ class Carrier:
         since = self._clock.now()
         manifest = stamped(node.manifest, step.content_hash, fence=self._fence)
         try:
-            answer = self._requests.apply(manifest)
+            answer = self._requests.apply(manifest, force=self._force)
             if answer.status >= 500:
                 answer = self._read_back(manifest, step.content_hash, answer)
         except TimedOut as error:

@@ -41,9 +41,10 @@ class Scribe:
         on_change: Callable[[RolloutView], None],
         on_event: Callable[[Mapping[str, Any]], None],
         background: Executor,
+        may_write: Callable[[], bool] = lambda: True,
     ) -> None:
         self._clock, self._journal, self._on_change, self._on_event = clock, journal, on_change, on_event
-        self._background = background
+        self._background, self._may_write = background, may_write
         self._writing: Future[None] | None = None
         self._entries: dict[str, JournalEntry] = {}
         self._journalled_at = float("-inf")
@@ -123,6 +124,8 @@ class Scribe:
             self._writing = self._background.submit(self._record, self._journal, entries)
 
     def _record(self, journal: Journal, entries: Mapping[str, JournalEntry]) -> None:
+        if not self._may_write():
+            return
         try:
             journal.record(entries)
         except BakeryError as error:

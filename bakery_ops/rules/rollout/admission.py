@@ -12,7 +12,7 @@ from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout
 
 def admit(rollout: Rollout) -> None:
     """Send every waiting node whose time has come; the longest chains of dependents first when slots are short."""
-    if not rollout.admission_due or not rollout.writes_allowed:
+    if not rollout.admission_due or not rollout.may_send:
         return
     rollout.admission_due = False
     limit = barrier(rollout)

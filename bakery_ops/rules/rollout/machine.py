@@ -44,6 +44,7 @@ from bakery_ops.rules.rollout.state import Judge, NodeState, Phase, Rollout, new
 from bakery_ops.rules.verdict import Evidence, EvidenceClass
 
 INTERRUPT_GRACE = 10.0
+DROP_PAUSE = 1.0
 
 
 def begin(
@@ -102,7 +103,7 @@ def _turn(rollout: Rollout) -> list[Command]:
         admit(rollout)
         conclude(rollout)
         # A stage that timed out gives its slots back, so others may start now; nothing else would wake them.
-        unsettled = bool(rollout.dirty) or (rollout.admission_due and rollout.writes_allowed)
+        unsettled = bool(rollout.dirty) or (rollout.admission_due and rollout.may_send)
     _reread(rollout)
     wake = rollout.timers.next
     if wake is not None and wake != rollout.timers.asked and rollout.outcome is None:
@@ -194,6 +195,9 @@ def _apply_dropped(rollout: Rollout, event: ApplyDropped) -> None:
     rollout.in_flight.discard(event.node)
     state.phase = Phase.WAITING
     state.sent_at = None
+    # Why writing stopped is told by another event. Should it only have faltered, it is tried again.
+    rollout.paused_until = rollout.now + DROP_PAUSE
+    rollout.timers.at(rollout.paused_until, "")
     mark(rollout, (event.node,))
 
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
 
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
-from bakery_ops.model.live import LiveObject
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import Action, Plan, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts, Memory, Observation
 from bakery_ops.rules.rollout.events import Command, Outcome
+from bakery_ops.rules.rollout.indexes import Affected, claim_templates, dependents_of, priorities
 from bakery_ops.rules.rollout.options import Options
-from bakery_ops.rules.rollout.world import SERVICE_NAME, World, claim_stem
+from bakery_ops.rules.rollout.world import World
 from bakery_ops.rules.verdict import Applied, Evidence, Judgement, Verdict
 
 Judge = Callable[[Observation, Memory], tuple[Judgement, Memory]]
@@ -140,36 +140,6 @@ class Timers:
         return self._heap[0][0] if self._heap else None
 
 
-class Affected:
-    """Which nodes an object's change can matter to, found by name."""
-
-    def __init__(self, graph: Graph) -> None:
-        self._graph = graph
-        self._relying: defaultdict[str, list[str]] = defaultdict(list)
-        self._services: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
-        self._claims: dict[tuple[str, str], str] = {}
-        for name, node in graph.items():
-            for upstream in node.relies:
-                self._relying[upstream].append(name)
-        for name, node in graph.items():
-            if node.ref.kind == "Service":
-                self._services[node.ref.namespace, node.ref.name] += [name, *self._relying[name]]
-            for template in _claim_templates(node):
-                self._claims[node.ref.namespace, f"{template}-{node.ref.name}"] = name
-
-    def of(self, ref: ObjectRef, live: LiveObject) -> list[str]:
-        """The node of the object itself, those relying on it, the Service of a slice, the StatefulSet of a claim."""
-        node = self._graph.by_ref(ref)
-        if node is not None:
-            return [node.name, *self._relying.get(node.name, ())]
-        if ref.kind == "EndpointSlice":
-            return self._services.get((ref.namespace, live.metadata.labels.get(SERVICE_NAME, "")), [])
-        if ref.kind == "PersistentVolumeClaim":
-            owner = self._claims.get((ref.namespace, claim_stem(ref.name)))
-            return [owner] if owner else []
-        return []
-
-
 @dataclass(slots=True)
 class Rollout:
     """One deploy in progress. Mutable, owned by the caller of `machine.step`; never shared between threads."""
@@ -209,6 +179,7 @@ class Rollout:
     closing_by: float = 0.0
     closed_at: float = 0.0
     reread_at: float = 0.0
+    paused_until: float = 0.0
     outcome: Outcome | None = None
     ended: float | None = None
     lock_holder: str = ""
@@ -218,11 +189,15 @@ class Rollout:
     def writes_allowed(self) -> bool:
         return self.closing is None and self.outcome is None
 
+    @property
+    def may_send(self) -> bool:
+        return self.writes_allowed and self.now >= self.paused_until
+
 
 def new_rollout(graph: Graph, plan: Plan, options: Options, at: float, facts: ClusterFacts, judge: Judge) -> Rollout:
     """Records for every node of the graph, nothing judged yet."""
     nodes = {
-        name: NodeState(node, plan.steps[name], _claim_templates(node), phase=_first_phase(plan.steps[name]), since=at)
+        name: NodeState(node, plan.steps[name], claim_templates(node), phase=_first_phase(plan.steps[name]), since=at)
         for name, node in graph.items()
     }
     members: defaultdict[Stage, list[str]] = defaultdict(list)
@@ -241,46 +216,13 @@ def new_rollout(graph: Graph, plan: Plan, options: Options, at: float, facts: Cl
         stages=stages,
         affected=Affected(graph),
         unstreamed=tuple(state for state in nodes.values() if state.node.ref.kind not in options.streamed),
-        dependents=_dependents(graph),
-        priority=_priorities(graph),
+        dependents=dependents_of(graph),
+        priority=priorities(graph),
     )
 
 
 def _first_phase(step: Step) -> Phase:
     return {Action.SKIP: Phase.FOUND, Action.DONE: Phase.DONE}.get(step.action, Phase.WAITING)
-
-
-def _claim_templates(node: Node) -> tuple[str, ...]:
-    templates: Iterable[dict[str, dict[str, str]]] = node.manifest.spec.get("volumeClaimTemplates") or ()
-    return tuple(template["metadata"]["name"] for template in templates)
-
-
-def _dependents(graph: Graph) -> dict[str, tuple[str, ...]]:
-    """Name -> the nodes to look at again when it becomes Ready, stops being Ready, or is applied."""
-    found: defaultdict[str, dict[str, None]] = defaultdict(dict)
-    for name, node in graph.items():
-        for upstream in node.needs | node.after | node.relies | frozenset(node.waits.values()):
-            if upstream != name:
-                found[upstream][name] = None
-    return {name: tuple(dependents) for name, dependents in found.items()}
-
-
-def _priorities(graph: Graph) -> dict[str, tuple[int, int]]:
-    """Order of admission when slots are short: the longest chain of dependents first, then graph order."""
-    height: dict[str, int] = dict.fromkeys(graph, 0)
-    remaining = dict.fromkeys(graph, 0)
-    for node in graph.values():
-        for upstream in node.needs | node.after:
-            remaining[upstream] += 1
-    queue = [name for name, count in remaining.items() if count == 0]
-    while queue:
-        name = queue.pop()
-        for upstream in graph[name].needs | graph[name].after:
-            height[upstream] = max(height[upstream], height[name] + 1)
-            remaining[upstream] -= 1
-            if remaining[upstream] == 0:
-                queue.append(upstream)
-    return {name: (-height[name], position) for position, name in enumerate(graph)}
 
 
 STREAMS_NEEDED = {

@@ -1,0 +1,362 @@
+"""The driver with the real readiness rules, over a cluster in memory, in virtual time."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bakery_ops.errors import OperationFailed
+from bakery_ops.model.answer import Answer
+from bakery_ops.model.content import recorded_hash
+from bakery_ops.model.contract import CONTENT_HASH, FENCE, Stage
+from bakery_ops.model.graph import Graph
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.plan import plan
+from bakery_ops.rules.rollout.events import InterruptRequested, LeaseLost, Outcome
+from bakery_ops.rules.rollout.options import Options
+from bakery_ops.rules.rollout.result import RolloutResult, Status
+from bakery_ops.workflows.rollout import World, drive, workers
+from tests import simulation
+from tests.fakes import FakeCluster, FakeInbox, FakeJournal, InlineExecutor, unreachable
+from tests.rollouts import node
+from tests.simulation import Behaviour, Simulation
+
+
+def service(name: str, *needs: str) -> list[Any]:
+    labels = {"app": name}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "app", "image": "app:1"}]}}
+    return [
+        node(
+            f"{name}-db",
+            "StatefulSet",
+            Stage.DATABASE,
+            spec={"replicas": 1, "template": {"metadata": {"labels": {"db": name}}}},
+        ),
+        node(f"{name}-migration", "Job", Stage.MIGRATION, needs=[f"{name}-db"], spec={"template": {"spec": {}}}),
+        node(f"{name}-service", needs=[f"{name}-migration", *needs], spec={"replicas": 1, "template": template}),
+        node(f"service/{name}-service", "Service", relies=[f"{name}-service"], spec={"selector": labels}),
+        node(f"seed-{name}", "Job", Stage.SEED, needs=[f"{name}-service"], spec={"template": {"spec": {}}}),
+    ]
+
+
+def platform(*names: str) -> Graph:
+    redis = node(
+        "redis",
+        "StatefulSet",
+        Stage.INFRASTRUCTURE,
+        spec={"replicas": 1, "template": {"metadata": {"labels": {"app": "redis"}}}},
+    )
+    return Graph([redis, *(item for name in names for item in service(name, "redis"))])
+
+
+class Run:
+    """A cluster, its controllers and a journal; `go` is one deploy, as often as wanted."""
+
+    def __init__(self, behaviours: Mapping[str, Behaviour] | None = None) -> None:
+        self.cluster = FakeCluster()
+        self.simulation = Simulation(self.cluster, behaviours)
+        self.journal = FakeJournal(self.cluster)
+        self.facts: list[Mapping[str, Any]] = []
+
+    def go(self, graph: Graph, options: Options | None = None, **more: Any) -> RolloutResult:
+        cluster = self.cluster
+        self.inbox = FakeInbox(cluster)
+        pool = InlineExecutor()
+        world = World(cluster, cluster, cluster.clock, self.inbox, self.journal, pool, pool)
+        decided = plan(graph, cluster.bodies(), self.journal.entries, inventory=more.pop("inventory", ()))
+        cluster.mutations.clear()
+        cluster.calls.clear()
+        listed = list(cluster.stored)
+        return drive(
+            graph,
+            decided,
+            options or Options(),
+            world,
+            snapshot=[cluster.live(ref) for ref in listed],
+            synced=STREAMS if listed else (),
+            on_event=self.facts.append,
+            **more,
+        )
+
+
+STREAMS = ("Pod", "Event", "Deployment", "ReplicaSet", "StatefulSet", "Job", "EndpointSlice", "PersistentVolumeClaim")
+
+
+def test_a_healthy_platform_comes_up_in_order_and_is_all_applied() -> None:
+    run = Run()
+    ended = run.go(platform("auth", "orders"))
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert ended.count(Status.APPLIED) == 11
+    applied = [ref.name for verb, ref in run.cluster.mutations if verb == "apply"]
+    assert applied.index("auth-db") < applied.index("auth-migration") < applied.index("seed-auth")
+    assert run.simulation.runs == {"auth-migration": 1, "orders-migration": 1, "seed-auth": 1, "seed-orders": 1}
+
+
+def test_a_second_run_of_an_unchanged_platform_sends_nothing_and_takes_no_time() -> None:
+    """Promise I4."""
+    run = Run()
+    graph = platform("auth")
+    run.go(graph)
+    ended = run.go(graph)
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert run.cluster.mutations == []
+    assert run.cluster.calls == []
+    assert ended.seconds == 0
+    assert ended.count(Status.UNCHANGED) == len(graph)
+
+
+def test_completed_jobs_that_their_ttl_removed_are_not_run_again() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.go(graph)
+    run.cluster.vanish(graph["auth-migration"].ref)
+    assert run.go(graph).outcome is Outcome.SUCCEEDED
+    assert run.simulation.runs["auth-migration"] == 1
+
+
+def test_what_somebody_changed_is_applied_again() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.go(graph)
+    ref = graph["service/auth-service"].ref
+    run.cluster.change(ref, lambda body: body["spec"].update(selector={"app": "other"}), "kubectl-edit")
+    ended = run.go(graph)
+    assert ended.outcome is Outcome.FAILED
+    (cause,) = ended.causes
+    assert cause.reason == "FieldConflict"
+    assert 'spec.selector.app (conflict with "kubectl-edit")' in cause.message
+
+
+def test_a_changed_job_is_replaced_once_and_nothing_else_is_touched() -> None:
+    run = Run()
+    run.go(platform("auth"))
+    changed = Graph(
+        [
+            item
+            if item.name != "seed-auth"
+            else node("seed-auth", "Job", Stage.SEED, needs=["auth-service"], spec={"template": {"spec": {"v": 2}}})
+            for item in platform("auth").values()
+        ]
+    )
+    ended = run.go(changed)
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert [verb for verb, ref in run.cluster.mutations if ref.name == "seed-auth"] == ["delete", "apply"]
+    assert {ref.name for verb, ref in run.cluster.mutations if verb != "journal"} == {"seed-auth"}
+    assert run.simulation.runs["seed-auth"] == 2
+
+
+CASES = [
+    (simulation.MISSING_SECRET, 'redis is down: CreateContainerConfigError: secret "app-secrets" not found'),
+    (simulation.BAD_IMAGE, "redis is down: ErrImagePull: failed to pull image: manifest unknown"),
+    (simulation.CRASH, "redis is down: CrashLoopBackOff: "),
+    (simulation.OUT_OF_MEMORY, "redis is down: OOMKilled: "),
+    (simulation.UNSCHEDULABLE, "redis is down: Unschedulable: 0/1 nodes are available"),
+    (simulation.STUCK, "redis is down: NoProgress: "),
+]
+
+
+@pytest.mark.parametrize(("fault", "sentence"), CASES)
+def test_one_broken_node_is_one_sentence_that_counts_what_it_blocks(fault: str, sentence: str) -> None:
+    run = Run({"redis": Behaviour(fault=fault)})
+    ended = run.go(platform("auth", "orders"))
+    assert ended.outcome is Outcome.FAILED
+    (cause,) = ended.causes
+    assert cause.sentence.startswith(sentence), cause.sentence
+    assert cause.sentence.endswith("; blocks 2 services, 2 seed jobs")
+
+
+def test_a_failed_migration_names_the_job_and_brings_its_log() -> None:
+    run = Run({"auth-migration": Behaviour(fault=simulation.JOB_FAILS)})
+    run.cluster.log_lines["auth-migration-7", "app", False] = ["alembic: no"]
+    run.cluster.logs = lambda *where, **how: ("alembic: no",)  # type: ignore[method-assign] # whatever the pod is called
+    ended = run.go(platform("auth"))
+    (cause,) = ended.causes
+    assert cause.sentence.startswith("auth-migration has failed: BackoffLimitExceeded: ")
+    assert ended.logs_of(cause)[0].lines == ("alembic: no",)
+
+
+def test_a_job_that_failed_is_run_again_by_the_next_deploy() -> None:
+    run = Run({"auth-migration": Behaviour(fault=simulation.JOB_FAILS)})
+    graph = platform("auth")
+    assert run.go(graph).outcome is Outcome.FAILED
+    run.simulation.behaviours.clear()
+    assert run.go(graph).outcome is Outcome.SUCCEEDED
+    assert run.simulation.runs["auth-migration"] == 2
+
+
+def test_a_job_whose_image_never_came_is_suspended_and_run_by_the_next_deploy() -> None:
+    run = Run({"seed-auth": Behaviour(fault=simulation.BAD_IMAGE)})
+    graph = platform("auth")
+    ended = run.go(graph)
+    assert [cause.node for cause in ended.causes] == ["seed-auth"]
+    assert run.cluster.body(graph["seed-auth"].ref)["spec"]["suspend"] is True
+    run.simulation.behaviours.clear()
+    assert run.go(graph).outcome is Outcome.SUCCEEDED
+
+
+def test_a_rejected_object_is_told_in_the_servers_words() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.cluster.fail("apply", graph["redis"].ref, Answer(422, {}, "Invalid", "spec.replicas: must be positive"))
+    (cause,) = run.go(graph).causes
+    assert cause.sentence.startswith("redis is down: Invalid: spec.replicas: must be positive; blocks 1 service")
+
+
+def test_a_server_error_whose_write_did_land_is_read_back_as_success() -> None:
+    run = Run()
+    graph = platform("auth")
+    ref = graph["redis"].ref
+    real = run.cluster.apply
+
+    def lost(manifest: Any, **more: Any) -> Answer:
+        answer = real(manifest, **more)
+        if manifest.ref == ref:
+            return Answer(504, {}, "Timeout", "gateway timeout")
+        return answer
+
+    run.cluster.apply = lost  # type: ignore[method-assign] # the one call whose answer gets lost
+    ended = run.go(graph)
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert [verb for verb, written in run.cluster.mutations if written == ref] == ["apply"]
+
+
+def test_a_server_error_whose_write_did_not_land_is_a_failure_that_is_safe_to_repeat() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.cluster.fail("apply", graph["redis"].ref, Answer(500, {}, "InternalError", "etcd is tired"))
+    ended = run.go(graph)
+    assert ended.nodes["redis"].status is Status.FAILED
+    assert run.go(graph).outcome is Outcome.SUCCEEDED
+
+
+def test_an_unreachable_server_leaves_the_object_unknown() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.cluster.fail("apply", graph["redis"].ref, unreachable())
+    ended = run.go(graph)
+    assert ended.outcome is Outcome.UNREACHABLE
+    assert ended.nodes["redis"].status is Status.UNKNOWN
+
+
+def test_a_refusing_client_is_a_failure_of_the_node() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.cluster.fail("apply", graph["redis"].ref, OperationFailed("etcd is out of space"))
+    assert run.go(graph).nodes["redis"].evidence[0].message == "etcd is out of space"
+
+
+def test_every_object_we_write_carries_its_hash_and_the_fence() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.go(graph, fence=7)
+    for item in graph.values():
+        body = run.cluster.body(item.ref)
+        assert recorded_hash(body)
+        assert body["metadata"]["annotations"][FENCE] == "7"
+        template = (body["spec"].get("template") or {}).get("metadata") or {}
+        assert not {FENCE, CONTENT_HASH} & set(template.get("annotations") or {})
+
+
+def test_a_new_fence_alone_is_no_reason_to_write() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.go(graph, fence=1)
+    run.go(graph, fence=2)
+    assert run.cluster.mutations == []
+
+
+def test_ctrl_c_ends_cleanly_with_a_partial_report() -> None:
+    run = Run()
+    run.cluster.after(1.5, lambda: run.inbox.put(InterruptRequested(run.cluster.clock.now())))
+    ended = run.go(platform("auth", "orders"))
+    assert ended.outcome is Outcome.INTERRUPTED
+    assert ended.count(Status.APPLIED) > 0
+    assert ended.count(Status.SKIPPED) > 0
+    assert ended.count(Status.UNKNOWN) == 0
+
+
+def test_ctrl_c_twice_ends_at_once() -> None:
+    class Impatient(FakeInbox):
+        def get(self, until: float | None) -> list[Any]:
+            raise KeyboardInterrupt
+
+    run = Run()
+    cluster, pool = run.cluster, InlineExecutor()
+    world = World(cluster, cluster, cluster.clock, Impatient(cluster), None, pool, pool)
+    graph = platform("auth")
+    with pytest.raises(KeyboardInterrupt):
+        drive(graph, plan(graph, {}), Options(), world)
+
+
+def test_a_lost_lease_stops_writing_even_before_its_event_is_read() -> None:
+    run = Run()
+    held = [True]
+
+    def lose() -> None:
+        held[0] = False
+        run.cluster.after(1.0, lambda: run.inbox.put(LeaseLost(run.cluster.clock.now(), "somebody")))
+
+    run.cluster.after(1.2, lose)
+    seen: list[int] = []
+    run.cluster.after(1.2, lambda: seen.append(len(run.cluster.mutations)))
+    ended = run.go(platform("auth", "orders"), may_write=lambda: held[0])
+    assert ended.outcome is Outcome.LOCK_LOST
+    assert [verb for verb, _ in run.cluster.mutations[seen[0] :]] == []
+
+
+def test_a_bug_in_a_worker_is_raised_and_not_swallowed() -> None:
+    run = Run()
+    graph = platform("auth")
+    run.cluster.fail("apply", graph["redis"].ref, ZeroDivisionError("a bug"))
+    with pytest.raises(ZeroDivisionError):
+        run.go(graph)
+
+
+def test_orphans_of_the_inventory_are_deleted_after_success() -> None:
+    run = Run()
+    old = node("old", spec={"replicas": 1, "template": {"metadata": {"labels": {"app": "old"}}}})
+    run.go(Graph([*platform("auth").values(), old]))
+    inventory = [*(item.ref for item in platform("auth").values()), old.ref]
+    ended = run.go(platform("auth"), inventory=inventory)
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert ended.pruned == {old.ref: ""}
+    assert old.ref not in run.cluster.stored
+    assert not any(ref.kind == "Pod" and ref.name.startswith("old") for ref in run.cluster.stored)
+
+
+def test_facts_tell_every_verdict_change_and_the_outcome() -> None:
+    run = Run()
+    run.go(platform("auth"))
+    assert run.facts[-1] == {"type": "finished", "at": run.facts[-1]["at"], "outcome": "succeeded"}
+    told = [(fact["node"], fact["to"]) for fact in run.facts if fact["type"] == "verdict"]
+    assert ("auth-migration", "ready") in told
+    assert len(told) == len(dict.fromkeys((*entry, index) for index, entry in enumerate(told)))
+
+
+def test_the_view_is_shown_at_most_four_times_a_second_and_at_the_end() -> None:
+    run = Run()
+    shown: list[float] = []
+    outcomes: list[Any] = []
+
+    def show(view: Any) -> None:
+        shown.append(run.cluster.clock.now())
+        outcomes.append(view.outcome)
+
+    run.go(platform("auth", "orders"), on_change=show)
+    assert outcomes[-1] is Outcome.SUCCEEDED
+    assert all(later - earlier >= 0.25 - 1e-6 for earlier, later in itertools.pairwise(shown[:-1]))
+
+
+def test_more_connections_pay_the_longer_a_round_trip_takes() -> None:
+    assert [workers(seconds) for seconds in (0.001, 0.01, 0.05)] == [8, 16, 32]
+
+
+def test_nothing_is_read_or_followed_for_a_deploy_without_streams() -> None:
+    run = Run()
+    config = node("configmap/app", "ConfigMap", Stage.FOUNDATION)
+    assert run.go(Graph([config])).outcome is Outcome.SUCCEEDED
+    assert [verb for verb, _ in run.cluster.calls] == ["apply"]
+    assert ObjectRef("", "ConfigMap", "bakery-ia", "app") in run.cluster.stored
