@@ -104,7 +104,7 @@ def status(name: str = DEFAULT_NAME) -> SandboxStatus:
     if found is None and not pids:
         return SandboxStatus(name, "stopped", None, place.kubeconfig, place.context, (), 0.0, {})
     problems = [f"{daemon.name} (process {daemon.pid}) is gone" for daemon in daemons if not daemon.is_running]
-    if found is None or not found.server:
+    if found is None or not found.server or not pids:
         problems.append("its start did not finish")
     elif not problems:
         with Api(found.server, place.pki) as api:

@@ -62,15 +62,24 @@ def programs(kubenode: Path, repository: Path, *, say: Say) -> Programs:
 
 
 def survey(place: Instance, wanted: Record) -> Record:
-    """`wanted`, with what must be known to put the machine back: taken before anything is changed."""
-    others = [record.read(path) for path in place.directory.parent.iterdir() if path != place.directory]
-    taken = [other.number for other in others if other is not None and other.kind == "real"]
+    """`wanted`, with what must be known to put the machine back: taken before anything is changed.
+
+    Where another real instance runs already, its record says how the machine was before both.
+    """
+    others = _other_real(place)
+    first = others[0] if others else None
     return msgspec.structs.replace(
         wanted,
-        number=network.free_number(taken),
-        sysctls=traces.read_sysctls(),
-        absent=traces.absent_paths(),
+        number=network.free_number(other.number for other in others),
+        sysctls=first.sysctls if first else traces.read_sysctls(),
+        absent=first.absent if first else traces.absent_paths(),
     )
+
+
+def _other_real(place: Instance) -> list[Record]:
+    """Records of the other real instances, longest running first."""
+    found = (record.read(path) for path in place.directory.parent.iterdir() if path != place.directory)
+    return sorted((one for one in found if one and one.kind == "real"), key=lambda one: one.started_at)
 
 
 def prepare(place: Instance, wanted: Record, used: Programs, daemons: Daemons, *, say: Say) -> ControlPlane:
@@ -136,10 +145,11 @@ def remove(place: Instance, wanted: Record) -> None:
     traces.empty_cgroups(place.owner)
     network.remove(Link(wanted.number))
     traces.unmount_below(place.directory)
-    traces.restore_sysctls(wanted.sysctls)
     traces.remove_links_into(place.directory)
     traces.remove_network_results(place.owner)
-    traces.remove_made(wanted.absent)
+    if not _other_real(place):
+        traces.restore_sysctls(wanted.sysctls)
+        traces.remove_made(wanted.absent)
 
 
 def _wait_own_network(holder: int) -> None:
