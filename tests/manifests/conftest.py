@@ -1,4 +1,4 @@
-"""Each overlay is rendered once a session, and only when a test asks for it."""
+"""Each overlay is rendered when a test asks for it, and again only after something it reads has changed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bakery_ops.sandbox.instance import cache_directory
 from tests.manifests.rendered import K8S, Rendered, render, render_with_monitoring
 
 
@@ -13,13 +14,14 @@ from tests.manifests.rendered import K8S, Rendered, render, render_with_monitori
 def overlay(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Rendered]:
     """`overlay("prod")`; the one called "monitoring" is prod with monitoring switched on."""
     known: dict[str, Rendered] = {}
+    kept = cache_directory() / "renders"
 
     def get(name: str) -> Rendered:
         if name not in known:
             if name == "monitoring":
-                known[name] = render_with_monitoring(tmp_path_factory.mktemp("monitoring"))
+                known[name] = render_with_monitoring(tmp_path_factory.mktemp("monitoring"), cache_dir=kept)
             else:
-                known[name] = render(K8S / "overlays" / name, name)
+                known[name] = render(K8S / "overlays" / name, name, cache_dir=kept)
         return known[name]
 
     return get

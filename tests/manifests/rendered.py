@@ -96,11 +96,12 @@ def volumes(workload: Manifest) -> tuple[Mapping[str, Any], ...]:
     return tuple((workload.pod_spec or {}).get("volumes", ()))
 
 
-def render(path: Path, overlay: str) -> Rendered:
-    return Rendered(overlay, render_overlay(path))
+def render(path: Path, overlay: str, *, cache_dir: Path | None = None) -> Rendered:
+    """`cache_dir`: keep the render there, by the hash of everything it reads."""
+    return Rendered(overlay, render_overlay(path, cache_dir=cache_dir))
 
 
-def render_with_monitoring(room: Path) -> Rendered:
+def render_with_monitoring(room: Path, *, cache_dir: Path | None = None) -> Rendered:
     """The prod overlay of a copy of k8s/ in which the one line that switches monitoring on is no comment any more."""
     copy = room / "k8s"
     shutil.copytree(K8S, copy)
@@ -109,7 +110,7 @@ def render_with_monitoring(room: Path) -> Rendered:
     switched = text.replace("\n# - ../../components/monitoring\n", "\n- ../../components/monitoring\n")
     assert switched != text, "the line that switches monitoring on is gone"
     kustomization.write_text(switched)
-    return render(copy / "overlays" / "prod", "prod with monitoring")
+    return render(copy / "overlays" / "prod", "prod with monitoring", cache_dir=cache_dir)
 
 
 def number(quantity: object) -> float:
