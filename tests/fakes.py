@@ -81,11 +81,13 @@ class FakeCluster:
         self.calls.append(("dry-run" if dry_run else "apply", ref))
         if (fault := self._fault("apply", ref)) is not None:
             return fault
+        if not dry_run:
+            self.about_to_mutate()
         desired = {key: value for key, value in manifest.body.items() if key != "status"}
         stored = self.stored.get(ref)
         answer = self._applied(ref, stored, copy.deepcopy(desired), manifest.api_version, force=force, dry_run=dry_run)
         if not dry_run and answer.status < 300:
-            self._mutated("apply", ref)
+            self.mutated("apply", ref)
         return answer
 
     def _applied(
@@ -181,8 +183,9 @@ class FakeCluster:
             return _refused(404, "NotFound", f"{ref} not found")
         if uid is not None and stored.body["metadata"]["uid"] != uid:
             return _refused(409, "Conflict", "the UID in the precondition does not match")
+        self.about_to_mutate()
         self.vanish(ref)
-        self._mutated("delete", ref)
+        self.mutated("delete", ref)
         return Answer(200, {})
 
     def logs(
@@ -297,13 +300,15 @@ class FakeCluster:
         self.clock.advance_to(moment)
         action()
 
-    def _mutated(self, verb: str, ref: ObjectRef) -> None:
-        """Count a committed write; die here if the test wants it. Both cuts look alike from outside: the write stands,
-        and the tool never acts on its answer. "before" dies inside the call, "after" at the next one."""
+    def about_to_mutate(self) -> None:
+        """Die here, before the next write reaches the server, if the test cuts "after" the answer of the last one."""
         if self.kill_at is not None and self.kill_at[1] == "after" and len(self.mutations) >= self.kill_at[0]:
             raise Killed(f"before mutation {len(self.mutations) + 1}")
+
+    def mutated(self, verb: str, ref: ObjectRef) -> None:
+        """Count a committed write; die here, its answer unread, if the test cuts "before" it."""
         self.mutations.append((verb, ref))
-        if self.kill_at is not None and self.kill_at == (len(self.mutations), "before"):
+        if self.kill_at == (len(self.mutations), "before"):
             raise Killed(f"inside mutation {len(self.mutations)}: {verb} {ref}")
 
     def _fault(self, verb: str, ref: ObjectRef) -> Answer | None:
@@ -389,9 +394,11 @@ class FakeJournal:
         self._cluster = cluster
 
     def record(self, entries: Mapping[str, Any]) -> None:
+        if self._cluster is not None:
+            self._cluster.about_to_mutate()
         self.entries.update(entries)
         if self._cluster is not None:
-            self._cluster._mutated("journal", ObjectRef("", "ConfigMap", "", "journal"))
+            self._cluster.mutated("journal", ObjectRef("", "ConfigMap", "", "journal"))
 
 
 def unreachable(seconds: float = 120.0) -> ClusterUnreachable:
