@@ -1,0 +1,146 @@
+"""`capacity`: the proof that the platform fits, on nodes that are named or on those of the cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bakery_ops.errors import PreflightRefused
+from bakery_ops.model.builder import build
+from bakery_ops.model.graph import Graph
+from bakery_ops.model.manifest import Manifest
+from bakery_ops.model.quantities import NodeSize, cpu_text, memory_text
+from bakery_ops.model.selection import matches, pod_labels
+from bakery_ops.rules.capacity.growth import GrowthRow, path
+from bakery_ops.rules.capacity.machines import live_machines, machines
+from bakery_ops.rules.capacity.proof import CapacityReport, Verdict, prove
+from bakery_ops.workflows.ports import Requests
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityAnswer:
+    """What `invoke capacity` shows.
+
+    Attributes:
+        shipped: The platform as rendered.
+        monitored: The same with monitoring on, or None when it is on already or there is none.
+        growth: More tenants, each on the smallest node that carries them; () when not asked for.
+    """
+
+    shipped: CapacityReport
+    monitored: CapacityReport | None = None
+    growth: tuple[GrowthRow, ...] = ()
+
+    @property
+    def fits(self) -> bool:
+        return self.shipped.verdict is not Verdict.TOO_SMALL
+
+
+def capacity(
+    manifests: Sequence[Manifest],
+    sizes: Sequence[NodeSize],
+    *,
+    monitoring: Sequence[Manifest] = (),
+    growth: bool = False,
+) -> CapacityAnswer:
+    """Prove that `manifests` fit nodes of `sizes`.
+
+    Args:
+        monitoring: The objects of the monitoring component, for the question "and with monitoring on?".
+        growth: Also say what 10, 25, 50 and 100 tenants need, monitoring included.
+    """
+    graph = build(manifests).graph
+    known = {manifest.ref for manifest in manifests}
+    extra = [manifest for manifest in monitoring if manifest.ref not in known]
+    monitored = build([*manifests, *extra]).graph if extra else None
+    return CapacityAnswer(
+        prove(graph, machines(sizes)),
+        prove(monitored, machines(sizes)) if monitored else None,
+        path(monitored or graph) if growth else (),
+    )
+
+
+def prove_on_cluster(requests: Requests, graph: Graph) -> CapacityReport:
+    """The proof against the nodes of a running cluster and the foreign pods on them.
+
+    Raises: PreflightRefused with the arithmetic when a phase does not fit.
+    """
+    pods = requests.list("", "Pod", None)
+    nodes = live_machines(requests.list("", "Node", None), pods, ours=_ours(graph, pods))
+    report = prove(graph, nodes)
+    if report.verdict is Verdict.TOO_SMALL:
+        raise PreflightRefused(
+            f"the platform does not fit the cluster's {len(nodes)} node(s)",
+            details=[*lines(report), *report.problems],
+            remedy=report.advice[-1] if report.advice else "invoke capacity",
+        )
+    return report
+
+
+def _ours(graph: Graph, pods: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """UIDs of the pods that workloads of the graph own already: the new ones replace them."""
+    selectors = [
+        (node.ref.namespace, node.manifest.spec.get("selector") or {"matchLabels": pod_labels(node.manifest)})
+        for node in graph.workloads()
+    ]
+    found = set()
+    for pod in pods:
+        metadata = pod.get("metadata") or {}
+        namespace, labels = metadata.get("namespace"), metadata.get("labels") or {}
+        if any(namespace == place and selector and matches(selector, labels) for place, selector in selectors):
+            found.add(str(metadata.get("uid")))
+    return frozenset(found)
+
+
+def lines(report: CapacityReport) -> tuple[str, ...]:
+    """The phases as sentences, for errors and plain output."""
+    return tuple(
+        f"{row.name}: {row.pods} pods ask for {cpu_text(row.requested.get('cpu', 0))} CPU ({row.cpu_share:.0%}) and "
+        f"{memory_text(row.requested.get('memory', 0))} ({row.memory_share:.0%})"
+        + (f"; {sum(count for _, count, _ in row.unplaced)} would stay Pending" if row.unplaced else "")
+        for row in report.phases
+    )
+
+
+PHASE_HEADINGS = ("phase", "pods", "CPU", "of allocatable", "memory", "of allocatable", "pending")
+GROWTH_HEADINGS = ("tenants", "pods", "CPU", "memory", "at peak", "volumes", "smallest node")
+CONSUMER_HEADINGS = ("workload", "pods", "CPU", "memory")
+
+
+def phase_rows(report: CapacityReport) -> tuple[tuple[str, ...], ...]:
+    """Rows of the table of phases."""
+    return tuple(
+        (
+            row.name,
+            str(row.pods),
+            cpu_text(row.requested.get("cpu", 0)),
+            f"{row.cpu_share:.0%}",
+            memory_text(row.requested.get("memory", 0)),
+            f"{row.memory_share:.0%}",
+            ", ".join(f"{name} x{count}" if count > 1 else name for name, count, _ in row.unplaced[:5])
+            + (f" and {len(row.unplaced) - 5} more" if len(row.unplaced) > 5 else ""),
+        )
+        for row in report.phases
+    )
+
+
+def growth_rows(growth: Sequence[GrowthRow]) -> tuple[tuple[str, ...], ...]:
+    """Rows of the table of tenants."""
+    return tuple(
+        (
+            str(row.growth.tenants),
+            str(row.report.steady.pods),
+            cpu_text(row.report.steady.requested.get("cpu", 0)),
+            memory_text(row.report.steady.requested.get("memory", 0)),
+            memory_text(max(phase.requested.get("memory", 0) for phase in row.report.phases)),
+            memory_text(row.storage),
+            str(row.node) if row.node else "several nodes",
+        )
+        for row in growth
+    )
+
+
+def consumer_rows(report: CapacityReport) -> tuple[tuple[str, ...], ...]:
+    """Rows of the table of workloads, the largest first."""
+    return tuple((each.name, str(each.pods), cpu_text(each.cpu), memory_text(each.memory)) for each in report.consumers)

@@ -1,0 +1,81 @@
+import json
+
+import pytest
+
+from bakery_ops.errors import PreflightRefused
+from bakery_ops.model.builder import build_graph
+from bakery_ops.model.documents import load
+from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.quantities import node_size
+from bakery_ops.workflows.capacity import capacity, consumer_rows, growth_rows, lines, phase_rows, prove_on_cluster
+from tests.fakes import FakeCluster
+
+
+def deployment(name, cpu="1", memory="1Gi", replicas=1):
+    resources = {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": memory}}
+    template = {
+        "metadata": {"labels": {"app": name}},
+        "spec": {"containers": [{"name": "c", "image": "i", "resources": resources}]},
+    }
+    spec = {"replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}, "spec": spec}
+
+
+def manifests(*bodies):
+    return load("\n---\n".join(map(json.dumps, bodies)), "render", namespace="shop")
+
+
+def test_the_answer_covers_monitoring_and_growth_when_asked():
+    answer = capacity(
+        manifests(deployment("web")),
+        [node_size("8cpu,20Gi")],
+        monitoring=manifests(deployment("prometheus"), deployment("web")),
+        growth=True,
+    )
+    assert answer.fits
+    assert answer.monitored.steady.pods == answer.shipped.steady.pods + 1
+    assert [row[0] for row in growth_rows(answer.growth)] == ["10", "25", "50", "100"]
+    assert consumer_rows(answer.shipped) == (("web", "1", "1", "1Gi"),)
+
+
+def test_rows_are_words_and_name_what_would_stay_pending():
+    answer = capacity(manifests(deployment("web", replicas=9)), [node_size("4cpu,8Gi")])
+    assert not answer.fits
+    assert phase_rows(answer.shipped)[0] == ("steady state", "12", "9.3", "245%", "9.3Gi", "142%", "web x6")
+    assert lines(answer.shipped)[0].endswith("; 6 would stay Pending")
+
+
+class World:
+    def __init__(self, cpu="4", memory="8Gi"):
+        self.cluster = FakeCluster()
+        allocatable = {"cpu": cpu, "memory": memory, "pods": "110"}
+        self.put("Node", "n", "", status={"allocatable": allocatable})
+
+    def put(self, kind, name, namespace="shop", labels=None, **body):
+        ref = ObjectRef("", kind, namespace, name)
+        body = {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "labels": labels or {}}, **body}
+        self.cluster.apply(Manifest(ref, "v1", body, "test"))
+        self.cluster.stored[ref].body.update(body | {"metadata": self.cluster.stored[ref].body["metadata"]})
+
+    def pod(self, name, cpu, labels=None, namespace="shop"):
+        resources = {"requests": {"cpu": cpu}}
+        spec = {"nodeName": "n", "containers": [{"name": "c", "resources": resources}]}
+        self.put("Pod", name, namespace, labels, spec=spec, status={"phase": "Running"})
+
+
+def test_a_cluster_with_room_is_proved():
+    report = prove_on_cluster(World().cluster, build_graph(manifests(deployment("web"))))
+    assert report.steady.fits
+
+
+def test_foreign_pods_take_room_and_our_own_do_not_count_twice():
+    world = World()
+    world.pod("web-1", "2", {"app": "web"})
+    world.pod("theirs", "1", namespace="other")
+    graph = build_graph(manifests(deployment("web", cpu="1500m")))
+    assert prove_on_cluster(world.cluster, graph).steady.requested["cpu"] == 2500
+    world.pod("more", "2", namespace="other")
+    with pytest.raises(PreflightRefused) as caught:
+        prove_on_cluster(world.cluster, graph)
+    assert caught.value.exit_code == 4
+    assert any("would stay Pending" in line for line in caught.value.details)
