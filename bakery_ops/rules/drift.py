@@ -86,10 +86,11 @@ def _lost(wanted: Any, owned: Fields, path: Path = (), keys: Path = ()) -> Itera
     for label, key, value in members:
         if value is None or value in ({}, []):
             continue  # the server may drop a null or an empty value without owning it
-        if key not in owned:
+        if key not in owned and not (key.startswith("f:") and isinstance(value, Mapping)):
             yield (*path, label), (*keys, key)
-        elif owned[key]:
-            yield from _lost(value, owned[key], (*path, label), (*keys, key))
+        elif owned.get(key, True):
+            # Of a map that is gone its members are named, so that the report says spec.replicas and not spec.
+            yield from _lost(value, owned.get(key) or {}, (*path, label), (*keys, key))
 
 
 def _members(items: list[Any], owned: Fields) -> Iterator[tuple[str, str, Any]]:
