@@ -97,7 +97,7 @@ def _show_stages(terminal: Terminal, report: DeployReport) -> None:
         members = [node for node in result.nodes.values() if node.stage is timing.stage]
         changed = sum(node.status is Status.APPLIED for node in members)
         started = "" if timing.started_at is None else f"{timing.started_at - result.started:.1f}"
-        wall = "" if timing.wall is None else f"{timing.wall:.1f}"
+        wall = "" if timing.wall is None or timing.wall < 0 else f"{timing.wall:.1f}"
         slowest = max(members, key=lambda node: node.ready_after or 0.0, default=None)
         named = f"{slowest.name} {slowest.ready_after:.1f} s" if slowest is not None and slowest.ready_after else ""
         rows.append((timing.stage.title, str(len(members)), str(changed), started, wall, named))

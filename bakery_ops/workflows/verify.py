@@ -9,6 +9,7 @@ from bakery_ops.errors import ClusterUnreachable, UsageError
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Pod
+from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import Facts, HttpAnswer
 from bakery_ops.rules.readiness.observation import ClusterFacts
@@ -32,11 +33,9 @@ def verify(
         raise UsageError(f"unknown check {unknown[0]!r}", remedy=f"known: {', '.join(acceptance.CHECKS)}")
     began = clock.now()
     standing = judge_now(requests, graph, clock, facts)
-    probes = () if simulated else tuple(_probed(graph))
+    probes = {} if simulated else dict(_probed(graph))
     with ThreadPoolExecutor(_PARALLEL) as pool:
-        answers = dict(
-            zip((node.name for node in probes), pool.map(lambda node: _ask(requests, node), probes), strict=True)
-        )
+        answers = dict(zip(probes, pool.map(lambda service: _ask(requests, service), probes.values()), strict=True))
     gateway = _gateway(graph)
     results = acceptance.evaluate(
         Facts(
@@ -52,14 +51,12 @@ def verify(
     return VerifyReport(results, clock.now() - began)
 
 
-def _probed(graph: Graph) -> Iterable[Node]:
-    """The Services in front of microservices whose pods are asked for /health/ready by the kubelet too."""
-    for node in graph.values():
-        if node.ref.kind != "Service" or node.stage is not Stage.MICROSERVICE:
-            continue
-        workload = graph.get(node.ref.name)
-        if workload is not None and workload.is_workload and _has_ready_path(workload):
-            yield node
+def _probed(graph: Graph) -> Iterable[tuple[str, Node]]:
+    """(workload, its Service) for every microservice that the kubelet too asks for /health/ready."""
+    for workload in graph.workloads():
+        service = graph.by_ref(ObjectRef("", "Service", workload.ref.namespace, workload.ref.name))
+        if workload.stage is Stage.MICROSERVICE and service is not None and _has_ready_path(workload):
+            yield workload.name, service
 
 
 def _has_ready_path(workload: Node) -> bool:
