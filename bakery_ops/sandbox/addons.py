@@ -52,7 +52,13 @@ _RESTRICTED = {
     "readOnlyRootFilesystem": True,
     "capabilities": {"drop": ["ALL"]},
 }
-_AS_NOBODY = {"runAsNonRoot": True, "runAsUser": 65534, "seccompProfile": {"type": "RuntimeDefault"}}
+_AS_NOBODY = {
+    "runAsNonRoot": True,
+    "runAsUser": 65534,
+    "seccompProfile": {"type": "RuntimeDefault"},
+    # Policies name port 53, which is judged after the Service's address is rewritten: the pod itself must listen there.
+    "sysctls": [{"name": "net.ipv4.ip_unprivileged_port_start", "value": "0"}],
+}
 
 
 def names(image: str, *, node: str, address: str) -> list[Document]:
@@ -60,8 +66,8 @@ def names(image: str, *, node: str, address: str) -> list[Document]:
     container = {
         "name": "coredns",
         "image": image,
-        "command": ["/kubenode", "coredns", "-conf", "/etc/coredns/Corefile", "-dns.port", "1053"],
-        "ports": [{"name": "dns", "containerPort": 1053, "protocol": "UDP"}],
+        "command": ["/kubenode", "coredns", "-conf", "/etc/coredns/Corefile"],
+        "ports": [{"name": "dns", "containerPort": 53, "protocol": "UDP"}],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": 8181}, "periodSeconds": 1},
         "resources": {"requests": {"cpu": "10m", "memory": "64Mi"}},
         "securityContext": _RESTRICTED,
@@ -72,18 +78,22 @@ def names(image: str, *, node: str, address: str) -> list[Document]:
         {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["list", "watch"]},
     ]
     ports = [
-        {"name": "dns", "port": 53, "protocol": "UDP", "targetPort": 1053},
-        {"name": "dns-tcp", "port": 53, "protocol": "TCP", "targetPort": 1053},
+        {"name": "dns", "port": 53, "protocol": "UDP"},
+        {"name": "dns-tcp", "port": 53, "protocol": "TCP"},
     ]
-    corefile = _COREFILE.replace(":53", ":1053")
     return [
         _account("coredns"),
         _cluster_role("system:coredns", rules),
         _binding("system:coredns", "system:coredns", "coredns"),
-        _namespaced("v1", "ConfigMap", "coredns", data={"Corefile": corefile}),
-        _deployment("coredns", container, [{"name": "configuration", "configMap": {"name": "coredns"}}], node=node),
+        _namespaced("v1", "ConfigMap", "coredns", data={"Corefile": _COREFILE}),
+        _deployment(
+            "coredns", "kube-dns", container, [{"name": "configuration", "configMap": {"name": "coredns"}}], node=node
+        ),
         _namespaced(
-            "v1", "Service", "kube-dns", spec={"clusterIP": address, "selector": {"app": "coredns"}, "ports": ports}
+            "v1",
+            "Service",
+            "kube-dns",
+            spec={"clusterIP": address, "selector": {"k8s-app": "kube-dns"}, "ports": ports},
         ),
     ]
 
@@ -122,12 +132,14 @@ def measurements(image: str, *, node: str) -> list[Document]:
         _binding("system:metrics-server", "system:metrics-server", "metrics-server"),
         _binding("metrics-server:system:auth-delegator", "system:auth-delegator", "metrics-server"),
         reader,
-        _deployment("metrics-server", container, [{"name": "certificate", "emptyDir": {}}], node=node),
+        _deployment(
+            "metrics-server", "metrics-server", container, [{"name": "certificate", "emptyDir": {}}], node=node
+        ),
         _namespaced(
             "v1",
             "Service",
             "metrics-server",
-            spec={"selector": {"app": "metrics-server"}, "ports": [{"port": 443, "targetPort": 10250}]},
+            spec={"selector": {"k8s-app": "metrics-server"}, "ports": [{"port": 443, "targetPort": 10250}]},
         ),
         metrics_api(),
     ]
@@ -198,8 +210,9 @@ def _binding(name: str, role: str, account: str) -> Document:
     }
 
 
-def _deployment(name: str, container: Document, volumes: list[Document], *, node: str) -> Document:
-    labels = {"app": name}
+def _deployment(name: str, label: str, container: Document, volumes: list[Document], *, node: str) -> Document:
+    """`label` is the value of `k8s-app`, by which NetworkPolicies everywhere find these two."""
+    labels = {"k8s-app": label}
     pod = {
         "serviceAccountName": name,
         "priorityClassName": "system-cluster-critical",

@@ -81,7 +81,7 @@ def key_of(module: Module) -> str:
     """Hash of everything that decides the program: sources, module files, flags, platform."""
     digest = hashlib.sha256()
     inside = module.directory / (module.package if module.package.startswith(".") else ".")
-    sources = [*inside.glob("*.go"), module.directory / "go.mod", module.directory / "go.sum"]
+    sources = [*inside.rglob("*.go"), module.directory / "go.mod", module.directory / "go.sum"]
     for path in sorted(path for path in sources if path.is_file() and not path.name.endswith("_test.go")):
         digest.update(f"{path.relative_to(module.directory)}\0{path.stat().st_size}\0".encode())
         digest.update(path.read_bytes())

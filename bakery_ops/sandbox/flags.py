@@ -142,6 +142,11 @@ def volume_provisioner(kubeconfig: Path, volumes: Path) -> list[str]:
     return ["volume-provisioner", f"--kubeconfig={kubeconfig}", f"--root={volumes}"]
 
 
+def network_policy(kubeconfig: Path, nft: Path) -> list[str]:
+    """Our own enforcement of NetworkPolicies, in the node's namespace."""
+    return ["network-policy", f"--kubeconfig={kubeconfig}", f"--nft={nft}"]
+
+
 def simulator(kubeconfig: Path, stages: Path, pki: Path, *, port: int) -> list[str]:
     """KWOK for the nodes that carry its annotation; they all answer at 127.0.0.1:`port`, where logs are asked for."""
     return [

@@ -39,6 +39,7 @@ def control_plane_leaves(hosts: Sequence[str]) -> list[Leaf]:
         Leaf("scheduler", "system:kube-scheduler"),
         Leaf("front-proxy", "front-proxy"),
         Leaf("volume-provisioner", "bakery-sandbox-volume-provisioner", "system:masters"),
+        Leaf("network-policy", "bakery-sandbox-network-policy", "system:masters"),
         Leaf("simulator", "bakery-sandbox-simulator", "system:masters", ("localhost", "127.0.0.1")),
         Leaf("metrics", "bakery-sandbox-metrics", hosts=("metrics-server.kube-system.svc",)),
     ]

@@ -122,7 +122,7 @@ def start(plane: ControlPlane, wanted: Record, used: Programs, daemons: Daemons,
     place, began = plane.instance, time.monotonic()
     node = files_of(place, wanted, used)
     traces.make_cgroups(place.owner)
-    for stem in (f"node-{NODE_NAME}", "proxy"):
+    for stem in (f"node-{NODE_NAME}", "proxy", "network-policy"):
         document = kubeconfig.document(context=place.context, server=plane.endpoints.server, pki=place.pki, stem=stem)
         kubeconfig.write(plane.kubeconfig_of(stem), document)
     (place.directory / "resolv.conf").write_text("")
@@ -132,6 +132,8 @@ def start(plane: ControlPlane, wanted: Record, used: Programs, daemons: Daemons,
     argv = nodefiles.kubelet_argv(node, kubelet_file, plane.kubeconfig_of(f"node-{NODE_NAME}"))
     daemons.start("kubelet", [*plane.inside, plane.program, *argv])
     daemons.start("kube-proxy", [*plane.inside, plane.program, "kube-proxy", f"--config={proxy_file}", "--v=0"])
+    argv = flags.network_policy(plane.kubeconfig_of("network-policy"), process.find("nft"))
+    daemons.start("network-policy", [*plane.inside, plane.program, *argv])
     api.apply(addons.names(used.images[0], node=NODE_NAME, address=flags.DNS_ADDRESS))
     api.apply(addons.measurements(used.images[0], node=NODE_NAME))
     wait_nodes_ready(api, daemons, [NODE_NAME], within=60.0)

@@ -28,6 +28,7 @@ var components = map[string]component{
 	"coredns":                 runCoreDNS,
 	"metrics-server":          runMetricsServer,
 	"volume-provisioner":      runVolumeProvisioner,
+	"network-policy":          runNetworkPolicy,
 	"simulated-metrics":       runSimulatedMetrics,
 	"kwok":                    runKwok,
 }
