@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from bakery_ops.cluster.records import Access, Body, config_map
 from bakery_ops.cluster.retry import Retrier
@@ -20,15 +20,8 @@ class ApiInventory:
     Sample: "/ConfigMap/bakery-ia/bakery-config", "apps/Deployment/bakery-ia/auth-service", "/Namespace//bakery-ia".
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        retrier: Retrier,
-        namespace: str,
-        *,
-        before_write: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._access = Access(transport, retrier, "inventory", before_write=before_write)
+    def __init__(self, transport: Transport, retrier: Retrier, namespace: str) -> None:
+        self._access = Access(transport, retrier, "inventory")
         self._ref = ObjectRef("", "ConfigMap", namespace, NAME)
 
     def read(self) -> Sequence[ObjectRef]:

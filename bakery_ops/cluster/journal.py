@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -22,15 +22,8 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 class ApiJournal:
     """The journal of one namespace. Sample: {"auth-migration": ["sha256…", "uid", "ready", 1718000000.0]}."""
 
-    def __init__(
-        self,
-        transport: Transport,
-        retrier: Retrier,
-        namespace: str,
-        *,
-        before_write: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._access = Access(transport, retrier, "journal", before_write=before_write)
+    def __init__(self, transport: Transport, retrier: Retrier, namespace: str) -> None:
+        self._access = Access(transport, retrier, "journal")
         self._ref = ObjectRef("", "ConfigMap", namespace, NAME)
 
     def read(self) -> Mapping[str, JournalEntry]:

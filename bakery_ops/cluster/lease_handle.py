@@ -22,6 +22,8 @@ _MARGIN = 1.0
 class LeaseHandle:
     """Proof of holding a lock. Made by `Lease.acquire`; `release` it, or use it as a context manager.
 
+    Until then every write over the same transport asks it first (`require`), whoever sends it.
+
     Args:
         live: The Lease as the server answered our acquisition, which was sent at `sent` (steady seconds).
         duration, every: Seconds: until others may take an unrenewed lock, and between renewals.
@@ -48,6 +50,7 @@ class LeaseHandle:
         self.holder = holder_of(live).id
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
         self._thread.start()
+        access.transport.guard(self.require)
 
     @property
     def transitions(self) -> int:
@@ -81,6 +84,7 @@ class LeaseHandle:
             return
         self._over.set()
         self._thread.join(self._duration)
+        self._access.transport.guard(None)
         if self._lost_to is not None:
             return
         try:

@@ -28,7 +28,6 @@ class Access(NamedTuple):
     retrier: Retrier
     verb: str
     timeouts: Timeouts = Timeouts(connect=5.0, read=15.0)
-    before_write: Callable[[], None] = lambda: None
 
     def read(self, ref: ObjectRef, *, budget: float | None = None) -> Answer:
         path = BUILT_IN[ref.group, ref.kind].path(ref.namespace, ref.name)
@@ -39,7 +38,6 @@ class Access(NamedTuple):
 
         Never blind: a stale or lost write is answered by 409, and the caller reads again.
         """
-        self.before_write()
         resource = BUILT_IN[ref.group, ref.kind]
         replaces = "resourceVersion" in body["metadata"]
         method, name = ("PUT", ref.name) if replaces else ("POST", "")

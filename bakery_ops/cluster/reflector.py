@@ -17,13 +17,13 @@ import tenacity
 
 from bakery_ops.cluster import decode
 from bakery_ops.cluster.decode import Codec
+from bakery_ops.cluster.delivered import Delivered, Key, key_of
 from bakery_ops.cluster.discovery import Resource
 from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.retry import asked_pause
 from bakery_ops.cluster.transport import JSON, Timeouts, Transport, TransportError, Trouble, WatchStream
 from bakery_ops.model.live import LiveObject
-from bakery_ops.model.manifest import ObjectRef
-from bakery_ops.rules.rollout.events import Event, ObjectChanged, ObjectDeleted, StreamLost, Synced
+from bakery_ops.rules.rollout.events import Event, StreamLost, Synced
 
 # Existence is all that is watched of these, and a Secret's bytes stay where they are.
 _METADATA_ONLY = frozenset({"Secret", "ConfigMap"})
@@ -37,6 +37,8 @@ class Settings(NamedTuple):
         come once a minute, so a quiet stream pays one request every `read` seconds.
     served: The server's own limit of a watch, drawn between these two.
     gap: Time without an answer after which the cache is listed anew instead of watched on.
+    safety: Age of the last full list after which a quiet stream lists anew instead of watching on. It costs nothing:
+        either is one request.
     page: Objects per page of a LIST.
     longest_pause: Between two attempts to reconnect.
     steady_after: A watch that lived so long was healthy, so that its end does not lengthen the next pause.
@@ -45,6 +47,7 @@ class Settings(NamedTuple):
     read: float = 20.0
     served: tuple[int, int] = (240, 300)
     gap: float = 30.0
+    safety: float = 60.0
     page: int = 500
     longest_pause: float = 3.0
     steady_after: float = 1.0
@@ -89,12 +92,12 @@ class Reflector:
         self._notify, self._settings = notify, settings
         self._codec = Codec(target.resource.api_version, target.kind)
         self._stopped, self._relist = threading.Event(), threading.Event()
-        self._known: dict[tuple[str, str], tuple[str, str]] = {}  # (namespace, name) -> (uid, resourceVersion)
+        self._delivered = Delivered(target.resource.group, target.kind, deliver)
         self._version = ""  # where to watch on from; "" asks for a list
         self._offers_watch_list = True
         self._synced = False
         self._refused = False
-        self._alive_at = 0.0
+        self._alive_at = self._listed_at = 0.0
         self._stream: WatchStream | None = None
 
     def run(self) -> None:
@@ -128,7 +131,8 @@ class Reflector:
 
     def _episode(self) -> None:
         now = self._transport.steady()
-        if self._relist.is_set() or now - self._alive_at > self._settings.gap:
+        too_old = now - self._alive_at > self._settings.gap or now - self._listed_at > self._settings.safety
+        if self._relist.is_set() or too_old:
             self._relist.clear()
             self._version = ""
         try:
@@ -163,10 +167,10 @@ class Reflector:
         self._alive_at = self._transport.steady()
         at = self._transport.clock.now()
         for item in seen:
-            self._change(item, at)
-        self._forget_all_but({_key(item) for item in seen}, at)
+            self._delivered.changed(item, at)
+        self._delivered.only(map(key_of, seen), at)
         self._version = page.resource_version
-        self._sync()
+        self._listed()
 
     def _watch(self, start: dict[str, str | int | bool]) -> None:
         limit = random.randint(*self._settings.served)  # noqa: S311 jitter, so that streams do not end together
@@ -204,7 +208,7 @@ class Reflector:
             raise _BrokenError(str(error)) from error
         self._lose_sync()
 
-    def _follow(self, stream: WatchStream, initial: set[tuple[str, str]] | None) -> None:
+    def _follow(self, stream: WatchStream, initial: set[Key] | None) -> None:
         """Deliver events until the stream ends; `initial` collects the objects of a WatchList until its end mark."""
         rest = b""
         for chunk in stream.chunks():
@@ -217,7 +221,7 @@ class Reflector:
             if self._stopped.is_set():
                 return
 
-    def _take(self, event: decode.WatchEvent, at: float, initial: set[tuple[str, str]] | None) -> bool:
+    def _take(self, event: decode.WatchEvent, at: float, initial: set[Key] | None) -> bool:
         """Act on one event; True when it ended the initial events."""
         if event.type == "BOOKMARK":
             version, ends = decode.bookmark(event.object)
@@ -225,8 +229,8 @@ class Reflector:
                 return False
             self._version = version
             if initial is not None:
-                self._forget_all_but(initial, at)
-                self._sync()
+                self._delivered.only(initial, at)
+                self._listed()
             return initial is not None
         if event.type == "ERROR":
             problem = decode.status(event.object)
@@ -236,33 +240,12 @@ class Reflector:
             self._version = item.metadata.resource_version
             self._lag.delivered(item.metadata.resource_version, self._alive_at)
         if event.type == "DELETED":
-            self._delete(_key(item), item.metadata.uid, at)
+            self._delivered.deleted(key_of(item), item.metadata.uid, at)
         else:
-            self._change(item, at)
+            self._delivered.changed(item, at)
             if initial is not None:
-                initial.add(_key(item))
+                initial.add(key_of(item))
         return False
-
-    # --- the cache of what was delivered ---
-
-    def _change(self, item: LiveObject, at: float) -> None:
-        key, metadata = _key(item), item.metadata
-        known = self._known.get(key)
-        if known is not None and known[1] == metadata.resource_version:
-            return
-        if known is not None and known[0] != metadata.uid:  # deleted and made anew while we did not look
-            self._delete(key, known[0], at)
-        self._known[key] = (metadata.uid, metadata.resource_version)
-        self._deliver(ObjectChanged(at, item))
-
-    def _delete(self, key: tuple[str, str], uid: str, at: float) -> None:
-        if self._known.pop(key, None) is not None:
-            ref = ObjectRef(self._target.resource.group, self._target.kind, *key)
-            self._deliver(ObjectDeleted(at, ref, uid))
-
-    def _forget_all_but(self, seen: set[tuple[str, str]], at: float) -> None:
-        for key in [key for key in self._known if key not in seen]:
-            self._delete(key, self._known[key][0], at)
 
     # --- troubles ---
 
@@ -289,6 +272,10 @@ class Reflector:
         backoff = tenacity.wait_exponential_jitter(multiplier=0.05, max=self._settings.longest_pause, jitter=0.1)
         return max(asked, backoff(state))
 
+    def _listed(self) -> None:
+        self._listed_at = self._transport.steady()
+        self._sync()
+
     def _sync(self) -> None:
         if not self._synced:
             self._synced = True
@@ -311,7 +298,3 @@ class Reflector:
         if self._target.kind not in _METADATA_ONLY:
             return JSON
         return f"{JSON};as=PartialObjectMetadata{suffix};g=meta.k8s.io;v=v1"
-
-
-def _key(item: LiveObject) -> tuple[str, str]:
-    return item.metadata.namespace, item.metadata.name

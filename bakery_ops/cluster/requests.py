@@ -31,13 +31,6 @@ class ApiRequests:
 
     def __init__(self, transport: Transport, retrier: Retrier, discovery: Discovery, lag: LagMeter) -> None:
         self._transport, self._retrier, self._discovery, self._lag = transport, retrier, discovery, lag
-        self._before_write: Callable[[], None] = lambda: None
-
-    def guarded(self, require: Callable[[], None]) -> ApiRequests:
-        """The same requests, but `require` (a held lease's) is called before each write and may raise Locked."""
-        twin = ApiRequests(self._transport, self._retrier, self._discovery, self._lag)
-        twin._before_write = require
-        return twin
 
     def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Answer:
         """Server-side apply with our field manager; fieldValidation=Strict on dry runs.
@@ -57,8 +50,6 @@ class ApiRequests:
         verb = "dry-run" if dry_run else "apply"
 
         def patch() -> Reply:
-            if not dry_run:
-                self._before_write()
             return self._transport.send(verb, "PATCH", path, query, body=body, content_type=_APPLY, timeouts=_WRITE)
 
         reply = self._retrier.call(patch if dry_run else self._read_back(patch, path, manifest))
@@ -141,7 +132,6 @@ class ApiRequests:
         if uid is not None:
             options["preconditions"] = {"uid": uid}
         path, body = resource.path(ref.namespace, ref.name), _encode(options)
-        self._before_write()
         return answer(
             self._retrier.call(lambda: self._transport.send("delete", "DELETE", path, body=body, timeouts=_WRITE))
         )

@@ -19,6 +19,7 @@ BUDGET = 120.0
 WEBHOOK_BUDGET = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
 _QUIET = 2.0  # an outage shorter than this is not worth a line
+_SLOW = 5.0  # an answer later than this is
 
 _TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 _NO_SPACE = re.compile(rb"database space exceeded|NOSPACE", re.IGNORECASE)
@@ -89,7 +90,7 @@ class Retrier:
         self._sleep = sleep or transport.stopped.wait
         self._lock = threading.Lock()
         self._held_until = 0.0
-        self._reported = False
+        self._reported = self._slow = False
         self._wait = tenacity.wait_exponential_jitter(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE, jitter=_FIRST_PAUSE)
 
     def call(self, attempt: Callable[[], Reply], *, budget: float | None = None) -> Reply:
@@ -140,6 +141,15 @@ class Retrier:
         if first:
             self._notify(f"{cause_of(outcome, self._transport.server)} Trying on for up to {self.budget:.0f} s.")
 
+    def note_latency(self, seconds: float) -> None:
+        """Say once that the server is slow: a silent wait looks like a hang (F13)."""
+        if seconds < _SLOW:
+            return
+        with self._lock:
+            first, self._slow = not self._slow, True
+        if first:
+            self._notify(f"The API server {self._transport.server} is slow: it took {seconds:.0f} s to answer.")
+
     def pause(self, seconds: float) -> None:
         """Wait; ends early when the transport is closed."""
         self._sleep(seconds)
@@ -167,6 +177,7 @@ class _Call:
             outcome = self._attempt()
         except TransportError as error:
             return error
+        self._retrier.note_latency(outcome.received - outcome.sent)
         if outcome.status == 401 and not self._renewed:
             self._renewed = True
             self._retrier.transport.renew(outcome.session)

@@ -27,6 +27,8 @@ from bakery_ops.cluster.clock import ServerClock, steady
 
 JSON = "application/json"
 _ERROR_BODY_LIMIT = 64 * 1024
+# Requests that change the platform. The Lease's own are not among them: they decide whether these may be sent.
+_WRITES = frozenset({"apply", "delete", "journal", "inventory", "release"})
 _CHUNK = 64 * 1024
 
 Query = Mapping[str, str | int | bool]
@@ -105,6 +107,7 @@ class Transport:
     ) -> None:
         self.server, self.clock, self.steady = server, clock, steady
         self.stopped = threading.Event()
+        self._guard: Callable[[], None] | None = None
         self._authenticate = authenticate
         self._session, self._generation = authenticate(), 0
         self._lock = threading.Lock()
@@ -115,6 +118,10 @@ class Transport:
         """How many requests were sent so far, by verb: get, list, watch, apply, dry-run, delete, …"""
         with self._lock:
             return dict(self._counts)
+
+    def guard(self, require: Callable[[], None] | None) -> None:
+        """Call `require` before each write from now on: it raises when the lock was lost (faults.md, F20)."""
+        self._guard = require
 
     def renew(self, generation: int) -> bool:
         """Load the credentials anew after a 401 to a request of session `generation`; True: worth sending again."""
@@ -137,8 +144,10 @@ class Transport:
     ) -> Reply:
         """One request and its whole answer (of an error, the first 64 KiB).
 
-        Raises: TransportError.
+        Raises: TransportError; what the guard raises.
         """
+        if verb in _WRITES and self._guard is not None:
+            self._guard()
         session, generation = self._begin(verb)
         headers = {**session.headers, "Accept": accept}
         if body is not None:

@@ -10,7 +10,8 @@ import pytest
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_record import Holder, holder_of
 from bakery_ops.errors import ClusterUnreachable, Locked, OperationFailed, TargetRefused
-from tests.unit.cluster.scripted import Client, ScriptedServer, status
+from bakery_ops.model.manifest import ObjectRef
+from tests.unit.cluster.scripted import Client, Say, ScriptedServer, status
 from tests.unit.cluster.stored import Stored
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/shop/leases"
@@ -279,6 +280,20 @@ def test_a_holder_that_slept_and_finds_no_server_does_not_write(stored: Stored, 
         handle.require()
     stored.silent = False
     handle.release()
+
+
+def test_while_a_lock_is_held_every_write_of_the_connection_needs_it(
+    stored: Stored, server: ScriptedServer, client: Client
+) -> None:
+    """Nobody has to remember to ask."""
+    handle = Contender(client).lease.acquire(ANNA)
+    stored.edit(spec={"holderIdentity": "bert-1"})
+    client.steady.sleep(7200)
+    with pytest.raises(Locked):
+        client.requests.delete(ObjectRef("", "Pod", "shop", "p"))
+    handle.release()
+    server.expect("DELETE", "/api/v1/namespaces/shop/pods/p", Say(200))
+    assert client.requests.delete(ObjectRef("", "Pod", "shop", "p")).status == 200
 
 
 def test_releasing_twice_is_harmless(stored: Stored, client: Client) -> None:

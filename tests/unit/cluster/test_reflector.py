@@ -223,6 +223,15 @@ def test_a_gap_above_thirty_seconds_lists_anew(server: ScriptedServer, start: St
     assert server.wait_for(2)[1].query["sendInitialEvents"] == "true"
 
 
+def test_a_quiet_stream_is_listed_anew_once_a_minute(server: ScriptedServer, start: Start, got: Collected) -> None:
+    """readiness.md 7.2, rule 7: here the minute is over at once."""
+    server.expect("GET", PODS, Watch((added("a", "3"), bookmark("9", initial_end=True))))
+    server.expect("GET", PODS, Watch((bookmark("30", initial_end=True),), "hold"))
+    start(settings=QUICK._replace(safety=-1.0))
+    got.wait_for("+a@3", "Synced", "-a/uid-a")
+    assert "StreamLost" not in got.words
+
+
 def test_a_refresh_lists_anew_without_losing_the_stream(server: ScriptedServer, start: Start, got: Collected) -> None:
     server.expect("GET", PODS, Watch((added("a", "3"), bookmark("9", initial_end=True)), "hold"))
     server.expect("GET", PODS, Watch((bookmark("30", initial_end=True),), "hold"))

@@ -150,17 +150,18 @@ def test_a_lost_lock_stops_every_write_before_it_is_sent(server: ScriptedServer,
     def lost() -> None:
         raise Locked("lost")
 
-    guarded = client.requests.guarded(lost)
+    client.transport.guard(lost)
     with pytest.raises(Locked):
-        guarded.apply(manifest())
+        client.requests.apply(manifest())
     with pytest.raises(Locked):
-        guarded.delete(manifest().ref)
+        client.requests.delete(manifest().ref)
     assert server.seen == []
 
 
 def test_a_guarded_dry_run_needs_no_lock(server: ScriptedServer, client: Client) -> None:
     server.expect("PATCH", JOB, Say(200))
-    assert client.requests.guarded(lambda: pytest.fail("asked")).apply(manifest(), dry_run=True).status == 200
+    client.transport.guard(lambda: pytest.fail("asked"))
+    assert client.requests.apply(manifest(), dry_run=True).status == 200
 
 
 def test_a_list_has_all_pages_and_names_the_kind_of_each_item(server: ScriptedServer, client: Client) -> None:

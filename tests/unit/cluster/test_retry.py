@@ -8,7 +8,7 @@ from bakery_ops.cluster.retry import Class, classify
 from bakery_ops.cluster.transport import Reply, TransportError, Trouble
 from bakery_ops.errors import ClusterUnreachable, OperationFailed
 from bakery_ops.model.manifest import ObjectRef
-from tests.unit.cluster.scripted import Client, Drop, Say, ScriptedServer, status
+from tests.unit.cluster.scripted import Client, Drop, Say, ScriptedServer, Seen, status
 
 PATH = "/api/v1/namespaces/shop/configmaps/x"
 REF = ObjectRef("", "ConfigMap", "shop", "x")
@@ -132,3 +132,17 @@ def test_closing_ends_a_wait_between_attempts(server: ScriptedServer, live_clien
     with pytest.raises(ClusterUnreachable):
         live_client.requests.read(REF)
     assert len(server.seen) == 1
+
+
+def test_a_slow_server_is_said_to_be_slow_once(server: ScriptedServer, client: Client) -> None:
+    """F13"""
+
+    def slow(seen: Seen) -> Say:
+        client.steady.sleep(12.0)
+        return Say(200)
+
+    server.always("GET", PATH, slow)
+    client.requests.read(REF)
+    client.requests.read(REF)
+    assert len(client.lines) == 1
+    assert "12 s to answer" in client.lines[0]
