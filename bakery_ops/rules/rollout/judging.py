@@ -41,6 +41,7 @@ def _refresh(rollout: Rollout, state: NodeState) -> None:
 
 
 _JUDGED = frozenset({Phase.APPLIED, Phase.FOUND})
+_IN_CLUSTER = frozenset({Phase.APPLIED, Phase.FOUND, Phase.TERMINATING})
 
 
 def observe(rollout: Rollout, state: NodeState) -> Observation:
@@ -136,6 +137,9 @@ def unready(rollout: Rollout, names: Iterable[str]) -> frozenset[str]:
 def _settle(rollout: Rollout, state: NodeState, standing: Standing) -> None:
     """Store the new standing, and tell everything that depends on it."""
     before, after = state.verdict, standing.verdict
+    if state.node.ref.kind not in rollout.options.streamed:
+        waits = after not in (Verdict.READY, Verdict.FAILED) and state.phase in _IN_CLUSTER
+        (rollout.unseen.add if waits else rollout.unseen.discard)(state.name)
     if state.phase is Phase.WAITING and not standing.edges and state.name not in rollout.admissible:
         rollout.admissible.add(state.name)
         rollout.admission_due = True

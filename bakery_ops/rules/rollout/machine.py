@@ -40,7 +40,7 @@ from bakery_ops.rules.rollout.events import (
 from bakery_ops.rules.rollout.judging import judge_dirty, mark
 from bakery_ops.rules.rollout.options import Options
 from bakery_ops.rules.rollout.progress import log_grew
-from bakery_ops.rules.rollout.state import Judge, NodeState, Phase, Rollout, new_rollout
+from bakery_ops.rules.rollout.state import Judge, Phase, Rollout, new_rollout
 from bakery_ops.rules.verdict import Evidence, EvidenceClass
 
 INTERRUPT_GRACE = 10.0
@@ -251,14 +251,7 @@ _HANDLERS: dict[type[Event], Callable[[Rollout, Any], None]] = {
 
 def _reread(rollout: Rollout) -> None:
     """Kinds without a stream are read again while their nodes are not Ready, one request per `reread` seconds."""
-    if rollout.now < rollout.reread_at or not rollout.writes_allowed:
-        return
-    unseen = [state.name for state in rollout.unstreamed if _wants_reading(state)]
-    if unseen:
+    if rollout.unseen and rollout.now >= rollout.reread_at and rollout.writes_allowed:
         rollout.reread_at = rollout.now + rollout.options.reread
         rollout.timers.at(rollout.reread_at, "")
-        rollout.commands.extend(ReadObject(name) for name in unseen)
-
-
-def _wants_reading(state: NodeState) -> bool:
-    return state.phase in (Phase.APPLIED, Phase.FOUND, Phase.TERMINATING) and not state.is_ready and not state.is_failed
+        rollout.commands.extend(ReadObject(name) for name in sorted(rollout.unseen))

@@ -154,7 +154,6 @@ class Rollout:
     nodes: dict[str, NodeState]
     stages: dict[Stage, StageState]
     affected: Affected
-    unstreamed: tuple[NodeState, ...]
     dependents: dict[str, tuple[str, ...]]
     priority: dict[str, tuple[int, int]]
     world: World = field(default_factory=World)
@@ -178,6 +177,7 @@ class Rollout:
     closing: Outcome | None = None
     closing_by: float = 0.0
     closed_at: float = 0.0
+    unseen: set[str] = field(default_factory=set)  # not Ready, and no stream will tell when they are
     reread_at: float = 0.0
     paused_until: float = 0.0
     outcome: Outcome | None = None
@@ -215,7 +215,6 @@ def new_rollout(graph: Graph, plan: Plan, options: Options, at: float, facts: Cl
         nodes=nodes,
         stages=stages,
         affected=Affected(graph),
-        unstreamed=tuple(state for state in nodes.values() if state.node.ref.kind not in options.streamed),
         dependents=dependents_of(graph),
         priority=priorities(graph),
     )
