@@ -1,0 +1,98 @@
+"""What we may not do, asked before the first write (faults.md, B51)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from bakery_ops.cluster.answers import answer
+from bakery_ops.cluster.retry import Retrier
+from bakery_ops.cluster.transport import Transport
+
+_REVIEWS = "/apis/authorization.k8s.io/v1"
+
+
+class Permission(NamedTuple):
+    """A verb on a resource (plural, "pods/log" for a subresource) of an API group, "" being core.
+
+    `namespace` "" asks for the cluster-scoped resource, or for all namespaces.
+    """
+
+    verb: str
+    group: str
+    resource: str
+    namespace: str = ""
+
+    def __str__(self) -> str:
+        resource = f"{self.resource}.{self.group}" if self.group else self.resource
+        return f"{self.verb} {resource}" + (f" in {self.namespace}" if self.namespace else "")
+
+
+class _Rule(msgspec.Struct, rename="camel"):
+    verbs: list[str] = []
+    api_groups: list[str] | None = None
+    resources: list[str] | None = None
+    resource_names: list[str] | None = None
+
+    def allows(self, wanted: Permission) -> bool:
+        below = wanted.resource.partition("/")[2]
+        named = self.resources or []
+        fits = wanted.resource in named or "*" in named or (bool(below) and f"*/{below}" in named)
+        return (
+            not self.resource_names
+            and _covers(self.verbs, wanted.verb)
+            and _covers(self.api_groups, wanted.group)
+            and fits
+        )
+
+
+class Permissions:
+    """Asks the server about ourselves: a rules review per namespace, an access review for what that leaves open."""
+
+    def __init__(self, transport: Transport, retrier: Retrier) -> None:
+        self._transport, self._retrier = transport, retrier
+
+    def missing(self, wanted: Iterable[Permission]) -> tuple[Permission, ...]:
+        """Those of `wanted` that we have not got, sorted. Raises: ClusterUnreachable."""
+        by_namespace: dict[str, list[Permission]] = {}
+        for permission in dict.fromkeys(wanted):
+            by_namespace.setdefault(permission.namespace, []).append(permission)
+        open_questions = [
+            permission
+            for namespace, permissions in by_namespace.items()
+            for permission in self._not_granted(namespace, permissions)
+        ]
+        # A rules review may be incomplete (webhook authorizers), so what it does not grant is asked one by one.
+        return tuple(sorted(permission for permission in open_questions if not self._is_allowed(permission)))
+
+    def _not_granted(self, namespace: str, wanted: Sequence[Permission]) -> list[Permission]:
+        if not namespace:
+            return list(wanted)
+        status = self._review("selfsubjectrulesreviews", "SelfSubjectRulesReview", {"namespace": namespace})
+        rules = msgspec.convert(status.get("resourceRules") or [], list[_Rule])
+        return [permission for permission in wanted if not any(rule.allows(permission) for rule in rules)]
+
+    def _is_allowed(self, permission: Permission) -> bool:
+        resource, _, below = permission.resource.partition("/")
+        attributes = {
+            "verb": permission.verb,
+            "group": permission.group,
+            "resource": resource,
+            "subresource": below,
+            "namespace": permission.namespace,
+        }
+        specification = {"resourceAttributes": {key: value for key, value in attributes.items() if value}}
+        return bool(self._review("selfsubjectaccessreviews", "SelfSubjectAccessReview", specification).get("allowed"))
+
+    def _review(self, plural: str, kind: str, specification: Mapping[str, Any]) -> Mapping[str, Any]:
+        content = {"apiVersion": "authorization.k8s.io/v1", "kind": kind, "spec": specification}
+        body = msgspec.json.encode(content)
+        reply = self._retrier.call(lambda: self._transport.send("review", "POST", f"{_REVIEWS}/{plural}", body=body))
+        status: Mapping[str, Any] = answer(reply).body.get("status") or {}
+        return status if isinstance(status, dict) else {}
+
+
+def _covers(granted: Sequence[str] | None, wanted: str) -> bool:
+    return wanted in (granted or ()) or "*" in (granted or ())

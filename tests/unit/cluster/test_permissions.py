@@ -1,0 +1,77 @@
+"""What we may not do, in as few questions as possible."""
+
+from __future__ import annotations
+
+import pytest
+
+from bakery_ops.cluster.permissions import Permission, Permissions
+from tests.unit.cluster.scripted import Client, Say, ScriptedServer, Seen
+
+RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
+ACCESS = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+PODS = Permission("list", "", "pods", "shop")
+
+
+def rules(*granted: dict[str, list[str]]) -> Say:
+    return Say(201, {"status": {"resourceRules": list(granted), "incomplete": False}})
+
+
+def allowed(answer: bool) -> Say:
+    return Say(201, {"status": {"allowed": answer}})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"verbs": ["list"], "apiGroups": [""], "resources": ["pods"]},
+        {"verbs": ["*"], "apiGroups": ["*"], "resources": ["*"]},
+    ],
+)
+def test_what_the_rules_grant_is_not_asked_again(
+    server: ScriptedServer, client: Client, rule: dict[str, list[str]]
+) -> None:
+    server.expect("POST", RULES, rules(rule))
+    assert Permissions(client.transport, client.retrier).missing([PODS, PODS]) == ()
+    assert server.seen[0].json["spec"] == {"namespace": "shop"}
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"verbs": ["get"], "apiGroups": [""], "resources": ["pods"]},
+        {"verbs": ["list"], "apiGroups": ["apps"], "resources": ["pods"]},
+        {"verbs": ["list"], "apiGroups": [""], "resources": ["pods/log"]},
+        {"verbs": ["list"], "apiGroups": [""], "resources": ["pods"], "resourceNames": ["one"]},
+    ],
+)
+def test_what_the_rules_do_not_grant_is_asked_by_itself(
+    server: ScriptedServer, client: Client, rule: dict[str, list[str]]
+) -> None:
+    server.expect("POST", RULES, rules(rule))
+    server.expect("POST", ACCESS, allowed(False))
+    assert Permissions(client.transport, client.retrier).missing([PODS]) == (PODS,)
+    attributes = {"verb": "list", "resource": "pods", "namespace": "shop"}
+    assert server.seen[1].json["spec"]["resourceAttributes"] == attributes
+
+
+def test_an_incomplete_review_is_no_refusal(server: ScriptedServer, client: Client) -> None:
+    server.expect("POST", RULES, rules())
+    server.expect("POST", ACCESS, allowed(True))
+    assert Permissions(client.transport, client.retrier).missing([PODS]) == ()
+
+
+def test_cluster_scoped_permissions_are_asked_one_by_one_with_their_subresource(
+    server: ScriptedServer, client: Client
+) -> None:
+    def refuse_nodes(seen: Seen) -> Say:
+        return allowed(seen.json["spec"]["resourceAttributes"]["resource"] != "nodes")
+
+    server.always("POST", ACCESS, refuse_nodes)
+    wanted = [Permission("get", "", "nodes/proxy"), Permission("create", "", "namespaces")]
+    assert Permissions(client.transport, client.retrier).missing(wanted) == (wanted[0],)
+    assert server.seen[0].json["spec"]["resourceAttributes"]["subresource"] == "proxy"
+
+
+def test_a_permission_reads_like_a_sentence() -> None:
+    assert str(Permission("patch", "apps", "deployments", "shop")) == "patch deployments.apps in shop"
+    assert str(Permission("list", "", "nodes")) == "list nodes"
