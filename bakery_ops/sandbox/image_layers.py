@@ -100,16 +100,8 @@ def _service(repository: Path) -> list[Entry]:
     for module in modules:
         place = f"{_PACKAGES}/{module.relative_to(source).as_posix()}"
         entries.append(Entry(place, module))
-    for command, function in (("bakery-service", "main"), ("bakery-gateway", "gateway_main")):
-        lines = [
-            "#!/usr/bin/python3",
-            "import sys",
-            f"from bakery_service.__main__ import {function}",
-            f"sys.exit({function}())",
-            "",
-        ]
-        script = "\n".join(lines)
-        entries.append(Entry(f"usr/local/bin/{command}", script.encode(), mode=0o755))
+    for command in sorted((source / "bin").iterdir()):
+        entries.append(Entry(f"usr/local/bin/{command.name}", command, mode=0o755))
     return entries
 
 

@@ -50,6 +50,7 @@ def _configure_logging(level: str) -> None:
     # What these have to say is about themselves; pika's errors reach us as exceptions too.
     logging.getLogger("asyncio").setLevel(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("redis").setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     logging.getLogger("uvicorn.access").addFilter(_asked_by_people)
 

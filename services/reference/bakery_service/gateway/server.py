@@ -6,6 +6,7 @@ import time
 
 import httpx
 import redis.asyncio
+import redis.asyncio.retry
 
 from bakery_service import settings
 from bakery_service.cache import Cache, client
