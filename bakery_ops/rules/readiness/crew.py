@@ -68,7 +68,13 @@ def complete(crew: Crew, reading: Reading, *, counters: tuple[int, ...] = (), re
 
 
 def judged_by_crew(
-    look: Look, crew: Crew, message: str, own: Sequence[Symptom] = (), *, one_is_enough: bool = False
+    look: Look,
+    crew: Crew,
+    message: str,
+    own: Sequence[Symptom] = (),
+    *,
+    one_is_enough: bool = False,
+    excused: bool = False,
 ) -> Reading:
     """The reading of a workload that is not Ready.
 
@@ -76,13 +82,14 @@ def judged_by_crew(
         message: How far it got: "1/2 available".
         own: Evidence about the workload itself, not about one pod.
         one_is_enough: One doomed pod fails the workload; else every pod in service must be doomed.
+        excused: It failed before, but because a dependency was not Ready.
     """
     symptoms = [*own, *([crew.evicted] if crew.evicted else [])]
     weighed = tuple(look.weigh(symptom) for symptom in symptoms)
     from_pods = tuple(one for story in crew.reports for one in story.weighed)
     evidence = worst_first((*weighed, *from_pods))
     if not evidence:
-        return _without_evidence(crew, message)
+        return _without_evidence(look, crew, message, excused)
     fails = any(one.failed for one in weighed) or _escalates(crew, one_is_enough)
     verdict = Verdict.FAILED if fails else Verdict.FAILING
     return Reading(verdict, f"{message}; {_headline(evidence)}", evidence)
@@ -99,11 +106,12 @@ def _escalates(crew: Crew, one_is_enough: bool) -> bool:
     return any(doomed) if one_is_enough else bool(doomed) and all(doomed)
 
 
-def _without_evidence(crew: Crew, message: str) -> Reading:
+def _without_evidence(look: Look, crew: Crew, message: str, excused: bool) -> Reading:
     unready = [story for story in crew.in_service if story.message != "ready"]
     detail = f"; {unready[0].message}" if unready else ""
-    if any(story.excused for story in crew.reports):
-        return Reading(Verdict.BLOCKED, f"{message}; crashes do not count while a dependency is not ready{detail}")
+    if excused or any(story.excused for story in crew.reports):
+        begun = "begun while a dependency was" if look.observation.dependencies_ready else "while a dependency is"
+        return Reading(Verdict.BLOCKED, f"{message}; crashes do not count {begun} not ready{detail}")
     if any(story.waiting_for for story in crew.reports):
         return Reading(Verdict.BLOCKED, f"{message}{detail}")
     return progressing(f"{message}{detail}")

@@ -27,9 +27,10 @@ def job(look: Look, live: Job) -> Reading:
         reading = held("suspended")
     else:
         own = [] if live.status.active else _refusals(look, live)
-        attempt = _attempt(live, crew) if look.observation.dependencies_ready else None
-        own += [attempt] if attempt else []
-        reading = judged_by_crew(look, crew, _message(live), own, one_is_enough=True)
+        attempt = _attempt(live, crew)
+        excused = attempt is not None and not look.observation.dependencies_ready
+        own += [attempt] if attempt and not excused else []
+        reading = judged_by_crew(look, crew, _message(live), own, one_is_enough=True, excused=excused)
     return complete(crew, reading, counters=(live.status.succeeded,))
 
 

@@ -18,6 +18,8 @@ from bakery_ops.rules.readiness.observation import ClusterFacts, Memory, Observa
 from bakery_ops.rules.verdict import Evidence, EvidenceClass
 
 _UNSYNCED_PAUSE = 5.0
+# Server times have whole seconds, and our notion of the server's clock is as fine as its Date header.
+_CLOCK_SLACK = 1.0
 
 
 class Symptom(NamedTuple):
@@ -81,8 +83,8 @@ class Look:
         return self._events.get(uid, ())
 
     def is_ours(self, text: str | None) -> bool:
-        """Whether this server time belongs to this deploy. Server times have whole seconds; none counts as now."""
-        return time_or(text, self.now) >= floor(self.since)
+        """Whether this server time belongs to this deploy; none counts as now."""
+        return time_or(text, self.now) >= floor(self.since) - _CLOCK_SLACK
 
     def wake(self, at: float) -> None:
         self.wakes.append(at)
@@ -101,7 +103,8 @@ class Look:
         evidence = Evidence(
             row.evidence_class,
             symptom.reason,
-            symptom.message if row.evidence_class is EvidenceClass.BUDGET else sighting.message,
+            # What is counted tells the count of now; all else its first message, before it degrades.
+            symptom.message if row.budget or row.evidence_class is EvidenceClass.BUDGET else sighting.message,
             symptom.subject,
             symptom.container,
             sighting.since,

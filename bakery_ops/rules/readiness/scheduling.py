@@ -1,6 +1,7 @@
 """Why a pod has no cluster node: for good, or until there is room. The scheduler's sentence decides, cause by cause.
 
-    0/3 nodes are available: 1 Insufficient memory, 2 node(s) had untolerated taint {dedicated: gpu}. preemption: ...
+    0/3 nodes are available: 1 Insufficient memory, 2 node(s) had untolerated taint {dedicated: gpu}. no new claims to
+    deallocate, preemption: 0/3 nodes are available: 3 Preemption is not helpful for scheduling.
 
 Calling every Unschedulable pod an error after 15 s is known to cry wolf (tilt#4386), so only causes that no waiting can
 heal, on every cluster node, are permanent.
@@ -39,14 +40,14 @@ def unschedulable(look: Look, pod: Pod, *, is_terminating: bool) -> Symptom | No
     if condition is None or any(event.reason == "TriggeredScaleUp" for event in look.events_of(pod.metadata.uid)):
         return None
     request = request_of(pod.spec)
-    message = texts.one_line(condition.message.partition(" preemption: ")[0])
+    message = texts.one_line(_causes(condition.message))
     row, paused = rows.UNSCHEDULABLE_NOW, is_terminating
     if (too_big := _too_big(look, request)) and "Insufficient" in condition.message:
-        row, message, paused = rows.UNSCHEDULABLE_EVER, f"{message} {too_big}", False
+        row, message, paused = rows.UNSCHEDULABLE_EVER, f"{message}; {too_big}", False
     elif is_in_vain(condition.message):
         row, paused = rows.UNSCHEDULABLE_EVER, False
     elif "Insufficient" in condition.message:
-        message = f"{message} The pod asks for {request}."
+        message = f"{message}; the pod asks for {request}"
     uid = pod.metadata.uid
     return Symptom(row, "Unschedulable", message, subject_of(pod), uid, paused=paused)
 
@@ -58,12 +59,17 @@ def _refusal(pod: Pod) -> Condition | None:
     return None
 
 
+def _causes(message: str) -> str:
+    """The first sentence: what follows tells only that making room by force would not help."""
+    return message.partition(". ")[0].rstrip(".")
+
+
 def is_in_vain(message: str) -> bool:
     """Every cluster node refuses for a cause that does not pass: selector, node affinity, or a taint someone set."""
-    head = _HEAD.match(message.partition(" preemption: ")[0])
+    head = _HEAD.match(_causes(message))
     if head is None:
         return False
-    parts = [_PART.match(part.strip()) for part in head.group(2).rstrip(". ").split(", ")]
+    parts = [_PART.match(part.strip()) for part in head.group(2).split(", ")]
     refused = sum(int(part.group(1)) for part in parts if part is not None and _is_lasting(part.group(2)))
     return 0 < int(head.group(1)) <= refused
 
@@ -83,7 +89,7 @@ def _too_big(look: Look, request: Request) -> str:
     cpu = max(machine.cpu for machine in machines)
     memory = max(machine.memory for machine in machines)
     if request.memory > memory:
-        return f"The pod asks for {request}; the largest cluster node has {format_memory(memory)} of memory."
+        return f"the pod asks for {request}, the largest cluster node has {format_memory(memory)} of memory"
     if request.cpu > cpu:
-        return f"The pod asks for {request}; the largest cluster node has {cpu}m of CPU."
-    return f"The pod asks for {request}; no cluster node has both."
+        return f"the pod asks for {request}, the largest cluster node has {cpu}m of CPU"
+    return f"the pod asks for {request}, no cluster node has both"

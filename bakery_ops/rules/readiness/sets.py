@@ -27,7 +27,7 @@ def stateful_set(look: Look, live: StatefulSet) -> Reading:
     if _is_updated(live, desired, everyone):
         reading = settled(look, crew, ready(f"{desired}/{desired} ready", warnings=_left_behind(live, old)))
     else:
-        message = f"{_ready_replicas(live)}/{desired} ready"
+        message = f"{_ready_replicas(live)}/{desired} ready{_held_up(live, old)}"
         reading = _wedged(look, live, old) or judged_by_crew(
             look, crew, message, _own(look, live, desired), one_is_enough=True
         )
@@ -79,7 +79,7 @@ def _bound_claims(look: Look) -> int:
 
 def _wedged(look: Look, live: StatefulSet, old: list[Pod]) -> Reading | None:
     """A doomed pod of the old revision: with OrderedReady the controller waits for it for ever, even after a repair."""
-    if live.spec.pod_management_policy == "Parallel" or live.status.updated_replicas:
+    if live.spec.pod_management_policy == "Parallel":
         return None
     crew = muster(look, [pod for pod in old if not is_ready(pod)], uid=live.metadata.uid)
     doomed = [story for story in crew.reports if story.is_doomed]
@@ -88,6 +88,12 @@ def _wedged(look: Look, live: StatefulSet, old: list[Pod]) -> Reading | None:
     name = doomed[0].pod.metadata.name
     advice = f"{name} of the old revision blocks the update; delete that pod"
     return judged_by_crew(look, Crew(crew.pods, tuple(doomed), None), advice, one_is_enough=True)
+
+
+def _held_up(live: StatefulSet, old: list[Pod]) -> str:
+    slow = [pod.metadata.name for pod in old if not is_ready(pod)]
+    is_ordered = live.spec.pod_management_policy != "Parallel"
+    return f"; {slow[0]} of the old revision has to get ready first" if slow and is_ordered else ""
 
 
 def daemon_set(look: Look, live: DaemonSet) -> Reading:
