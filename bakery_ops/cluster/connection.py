@@ -21,6 +21,7 @@ from typing import Any
 import msgspec
 
 from bakery_ops.cluster import kubeconfig as kubectl_rules
+from bakery_ops.cluster import refusals
 from bakery_ops.cluster.answers import answer
 from bakery_ops.cluster.authentication import Credentials, Package
 from bakery_ops.cluster.clock import ServerClock
@@ -28,9 +29,9 @@ from bakery_ops.cluster.discovery import BUILT_IN, Discovery
 from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.cluster.requests import ApiRequests
-from bakery_ops.cluster.retry import Class, Retrier, cause_of, classify
+from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Reply, Timeouts, Transport, TransportError
-from bakery_ops.errors import BakeryError, PreflightRefused, UsageError
+from bakery_ops.errors import BakeryError, ClusterUnreachable, PreflightRefused, UsageError
 
 PREFLIGHT_DEADLINE = 10.0
 _PROBE = Timeouts(connect=4.0, read=4.0)
@@ -116,7 +117,11 @@ def connect(
     chosen = credentials.context
     clock = ServerClock()
     transport = Transport(chosen.server, credentials.session, clock)
-    version, uid, round_trip = _within(deadline, chosen, lambda: _probe(transport, chosen, deadline))
+    try:
+        version, uid, round_trip = _within(deadline, chosen, lambda: _probe(transport, chosen, deadline))
+    except BaseException:
+        transport.close()
+        raise
     retrier = Retrier(transport, notify=notify)
     discovery, lag = Discovery(transport, retrier), LagMeter()
     return Connection(
@@ -141,10 +146,12 @@ class _Version(msgspec.Struct, rename="camel"):
 
 def _probe(transport: Transport, chosen: kubectl_rules.Context, deadline: float) -> tuple[_Version, str, float]:
     first = _ask(transport, "/version", chosen, deadline)
+    try:
+        version = msgspec.json.decode(first.body, type=_Version)
+    except msgspec.DecodeError as error:
+        raise refusals.not_kubernetes(chosen, first) from error
     namespace = _ask(transport, BUILT_IN["", "Namespace"].path(None, "kube-system"), chosen, deadline)
-    body = answer(namespace).body
-    uid = str((body.get("metadata") or {}).get("uid", "")) if namespace.status == 200 else ""
-    version = msgspec.json.decode(first.body, type=_Version) if first.status == 200 else _Version()
+    uid = str((answer(namespace).body.get("metadata") or {}).get("uid", "")) if namespace.status == 200 else ""
     return version, uid, namespace.received - namespace.sent
 
 
@@ -159,43 +166,15 @@ def _ask(transport: Transport, path: str, chosen: kubectl_rules.Context, deadlin
         try:
             return transport.send("get", "GET", path, timeouts=_PROBE)
         except TransportError as error:
-            raise _refused(chosen, f"does not answer: {error}", error.trouble.name) from error
+            raise refusals.no_answer(chosen, error) from error
 
     try:
         reply = retrier.call(attempt)
-    except BakeryError as error:
-        raise error if isinstance(error, PreflightRefused) else PreflightRefused(str(error)) from error
+    except ClusterUnreachable as error:
+        raise PreflightRefused(str(error), remedy=error.remedy) from error
     if reply.status == 401:
-        raise PreflightRefused(
-            f"The API server {chosen.server} does not accept the credentials of context {chosen.name} (401).",
-            remedy="Log in again, or choose another context with --context.",
-            details=_clocks(transport.clock),
-        )
-    if classify(reply) is not Class.ANSWER:
-        raise PreflightRefused(cause_of(reply, chosen.server))
+        raise refusals.unauthorized(chosen, reply)
     return reply
-
-
-_REMEDIES = {
-    "TLS": "Check the certificate authority, the tls-server-name and the clock of this machine.",
-    "NAME": "Check the server address in the kubeconfig, and DNS.",
-    "PROXY": "Check HTTPS_PROXY, NO_PROXY and the kubeconfig's proxy-url.",
-}
-
-
-def _refused(chosen: kubectl_rules.Context, cause: str, trouble: str) -> PreflightRefused:
-    remedy = _REMEDIES.get(trouble, "Is the cluster running? Check the server address in the kubeconfig.")
-    return PreflightRefused(f"The API server {chosen.server} of context {chosen.name} {cause}.", remedy=remedy)
-
-
-def _clocks(clock: ServerClock) -> tuple[str, ...]:
-    offset, uncertainty = clock.offset()
-    if uncertainty == float("inf") or abs(offset) < 60:
-        return ()
-    side = "ahead of" if offset > 0 else "behind"
-    return (
-        f"The server's clock is {abs(offset):.0f} s {side} this machine's: certificates may look expired or too new.",
-    )
 
 
 def _within(deadline: float, chosen: kubectl_rules.Context, work: Callable[[], _Probed]) -> _Probed:
@@ -218,7 +197,7 @@ def _within(deadline: float, chosen: kubectl_rules.Context, work: Callable[[], _
     for problem in (*errors, *bugs):
         raise problem
     if not results:
-        raise _refused(chosen, f"did not answer within {deadline:.0f} s", "TIMEOUT")
+        raise refusals.silent(chosen, deadline)
     return results[0]
 
 

@@ -159,7 +159,7 @@ class Transport:
         except (HTTPError, OSError) as error:
             raise translated(error) from error
         received = self.steady()
-        date = _date(response.headers.get("Date"))
+        date = date_of(response.headers.get("Date"))
         if date is not None:
             self.clock.observe(date, sent, received)
         return Reply(response.status, response.headers, content, sent, received, date, generation)
@@ -290,7 +290,8 @@ def _target(path: str, query: Query | None) -> str:
     return f"{path}?{urlencode(pairs)}"
 
 
-def _date(text: str | None) -> float | None:
+def date_of(text: str | None) -> float | None:
+    """Epoch seconds of a Date header."""
     if not text:
         return None
     try:

@@ -7,65 +7,18 @@ import ssl
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
-import pytest
-import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
-from bakery_ops.cluster.connection import Connection, connect
-from bakery_ops.errors import PreflightRefused, UsageError
-from bakery_ops.model.manifest import ObjectRef
-from bakery_ops.sandbox.pki import Leaf, write_pki
+from bakery_ops.cluster.connection import connect
+from tests.unit.cluster.kubeconfigs import KUBE_SYSTEM, VERSION, answering, closing, kubeconfig, refusal
 from tests.unit.cluster.scripted import Hold, Say, ScriptedServer, status
-
-VERSION = Say(200, {"major": "1", "minor": "34+", "gitVersion": "v1.34.1"})
-KUBE_SYSTEM = "/api/v1/namespaces/kube-system"
-
-
-@pytest.fixture(scope="module")
-def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    directory = tmp_path_factory.mktemp("pki")
-    write_pki(
-        directory,
-        [Leaf("server", "server", hosts=("127.0.0.1",)), Leaf("other", "x", hosts=("api.example",)), Leaf("me", "me")],
-    )
-    return directory
-
-
-@pytest.fixture
-def secure(pki: Path) -> Iterator[ScriptedServer]:
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    tls.load_cert_chain(pki / "server.crt", pki / "server.key")
-    tls.load_verify_locations(pki / "ca.crt")
-    tls.verify_mode = ssl.CERT_OPTIONAL
-    with ScriptedServer(tls) as scripted:
-        yield scripted
-    assert scripted.unexpected == []
-
-
-def answering(server: ScriptedServer) -> ScriptedServer:
-    server.always("GET", "/version", VERSION)
-    return server.always("GET", KUBE_SYSTEM, Say(200, {"metadata": {"uid": "kube-system-uid"}}))
-
-
-def kubeconfig(path: Path, server: str, user: dict[str, Any] | None = None, **cluster: Any) -> Path:
-    file = path / "kubeconfig"
-    document = {
-        "kind": "Config",
-        "current-context": "dev",
-        "clusters": [{"name": "dev", "cluster": {"server": server, **cluster}}],
-        "contexts": [{"name": "dev", "context": {"cluster": "dev", "user": "me"}}],
-        "users": [{"name": "me", "user": user or {"token": "canary"}}],
-    }
-    file.write_text(yaml.safe_dump(document))
-    return file
-
-
-def closing(connection: Connection) -> Connection:
-    connection.close()
-    return connection
 
 
 def test_a_connection_knows_the_cluster_it_reached(server: ScriptedServer, tmp_path: Path) -> None:
@@ -111,13 +64,6 @@ def test_a_server_that_is_only_starting_is_waited_for(server: ScriptedServer, tm
 # --- why not ---
 
 
-def refusal(path: Path, **more: Any) -> PreflightRefused:
-    with pytest.raises(PreflightRefused) as caught:
-        connect(path, **more)
-    assert "canary" not in repr(caught.value)
-    return caught.value
-
-
 def test_nothing_listens(tmp_path: Path) -> None:
     """B46"""
     with ScriptedServer() as gone:
@@ -151,6 +97,46 @@ def test_the_certificate_is_for_another_name(secure: ScriptedServer, pki: Path, 
     assert "api.example" in str(refusal(path))
 
 
+def test_an_expired_certificate_is_shown_with_both_clocks(tmp_path: Path) -> None:
+    """F17"""
+    certificate, key = expired(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with ScriptedServer(tls) as server:
+        server.expect("GET", "/version", status(401))
+        error = refusal(kubeconfig(tmp_path, server.url, **{"certificate-authority": str(certificate)}))
+        assert "certificate has expired" in str(error)
+        assert "server's clock says 2024-01-01" in error.details[0]
+        assert "Authorization" not in server.seen[0].headers
+
+
+def test_something_else_than_an_api_server_is_said_to_be_that(server: ScriptedServer, tmp_path: Path) -> None:
+    server.expect("GET", "/version", Say(200, b"<html>welcome to the hotel</html>"))
+    assert "is no Kubernetes API server" in str(refusal(kubeconfig(tmp_path, server.url)))
+
+
+def expired(folder: Path) -> tuple[Path, Path]:
+    """A self-signed certificate for 127.0.0.1 that ended in 2020."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "old")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2019, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2020, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "old.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "old.key").write_bytes(key.private_bytes(*form))
+    return folder / "old.crt", folder / "old.key"
+
+
 def test_plain_http_behind_an_https_address_is_a_tls_failure(server: ScriptedServer, tmp_path: Path) -> None:
     path = kubeconfig(tmp_path, server.url.replace("http:", "https:"), **{"insecure-skip-tls-verify": True})
     assert "does not answer" in str(refusal(path))
@@ -161,134 +147,12 @@ def test_wrong_credentials_name_the_context_and_both_clocks(server: ScriptedServ
     server.always("GET", "/version", status(401))
     error = refusal(kubeconfig(tmp_path, server.url))
     assert "does not accept the credentials of context dev (401)" in str(error)
-    assert "behind this machine's" in error.details[0]
+    assert "server's clock says 2024-01-01 00:00:00 UTC, this machine's 20" in error.details[0]
 
 
 def test_a_server_that_stays_broken_is_refused_within_the_deadline(server: ScriptedServer, tmp_path: Path) -> None:
     server.always("GET", "/version", status(503))
     assert "503" in str(refusal(kubeconfig(tmp_path, server.url), deadline=2.0))
-
-
-# --- who we are ---
-
-
-def seen_headers(server: ScriptedServer) -> dict[str, str]:
-    return dict(server.seen[-1].headers)
-
-
-def test_an_unverified_server_is_accepted_where_the_file_says_so(secure: ScriptedServer, tmp_path: Path) -> None:
-    closing(connect(kubeconfig(tmp_path, answering(secure).url, **{"insecure-skip-tls-verify": True})))
-
-
-def test_a_client_certificate_is_shown_and_its_key_leaves_no_file(
-    secure: ScriptedServer, pki: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    pair = {
-        "client-certificate-data": base64.b64encode((pki / "me.crt").read_bytes()).decode(),
-        "client-key-data": base64.b64encode((pki / "me.key").read_bytes()).decode(),
-    }
-    closing(
-        connect(kubeconfig(tmp_path, answering(secure).url, pair, **{"certificate-authority": str(pki / "ca.crt")}))
-    )
-    assert list((tmp_path / "temporary").iterdir()) == []
-
-
-def test_a_certificate_and_a_key_that_do_not_belong_together(secure: ScriptedServer, pki: Path, tmp_path: Path) -> None:
-    user = {"client-certificate": str(pki / "me.crt"), "client-key": str(pki / "other.key")}
-    with pytest.raises(UsageError, match="belong together"):
-        connect(kubeconfig(tmp_path, secure.url, user, **{"certificate-authority": str(pki / "ca.crt")}))
-
-
-def test_a_missing_credentials_file_is_named(server: ScriptedServer, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"tokenFile .*none cannot be read"):
-        connect(kubeconfig(tmp_path, server.url, {"tokenFile": "none"}))
-
-
-def test_a_rotated_token_file_is_read_again_after_a_401(server: ScriptedServer, tmp_path: Path) -> None:
-    """F16"""
-    (tmp_path / "token").write_text("first\n")
-    connection = connect(kubeconfig(tmp_path, answering(server).url, {"tokenFile": "token"}))
-    (tmp_path / "token").write_text("second\n")
-    path = "/api/v1/namespaces/default/pods/x"
-    server.expect("GET", path, status(401), Say(200))
-    assert connection.requests.read(ObjectRef("", "Pod", "default", "x")).status == 200
-    assert seen_headers(server)["Authorization"] == "Bearer second"
-    connection.close()
-
-
-def test_user_and_password_and_impersonation_are_sent(server: ScriptedServer, tmp_path: Path) -> None:
-    closing(connect(kubeconfig(tmp_path, answering(server).url, {"username": "u", "password": "p", "as": "deployer"})))
-    assert seen_headers(server)["Authorization"] == "Basic " + base64.b64encode(b"u:p").decode()
-    assert seen_headers(server)["Impersonate-User"] == "deployer"
-
-
-def plugin(folder: Path, script: str) -> dict[str, Any]:
-    program = folder / "plugin.sh"
-    program.write_text(f"#!/bin/sh\n{script}\n")
-    program.chmod(0o755)
-    return {
-        "exec": {
-            "apiVersion": "client.authentication.k8s.io/v1",
-            "command": "./plugin.sh",
-            "env": [{"name": "WHO", "value": "me"}],
-        }
-    }
-
-
-def test_an_exec_plugin_gives_the_token(server: ScriptedServer, tmp_path: Path) -> None:
-    credential = (
-        '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"of-\'$WHO\'"}}'
-    )
-    user = plugin(tmp_path, f"echo '{credential}'")
-    closing(connect(kubeconfig(tmp_path, answering(server).url, user)))
-    assert seen_headers(server)["Authorization"] == "Bearer of-me"
-
-
-@pytest.mark.parametrize(
-    ("script", "says"),
-    [
-        ("echo no login >&2; exit 3", "returned 3. no login"),
-        ("echo not json", "failed to decode"),
-        (
-            'echo \'{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{}}\'',
-            "neither token nor",
-        ),
-    ],
-)
-def test_a_failing_exec_plugin_is_an_error_and_not_an_anonymous_request(
-    server: ScriptedServer, tmp_path: Path, script: str, says: str
-) -> None:
-    """The kubernetes package logs it and goes on without credentials."""
-    with pytest.raises(UsageError, match=says):
-        connect(kubeconfig(tmp_path, server.url, plugin(tmp_path, script)))
-    assert server.seen == []
-
-
-def test_a_missing_exec_plugin_shows_the_install_hint(server: ScriptedServer, tmp_path: Path) -> None:
-    call = {
-        "apiVersion": "client.authentication.k8s.io/v1",
-        "command": "no-such-plugin-anywhere",
-        "installHint": "get it there",
-    }
-    with pytest.raises(UsageError, match="no such program") as caught:
-        connect(kubeconfig(tmp_path, server.url, {"exec": call}))
-    assert caught.value.remedy == "get it there"
-
-
-def test_the_environments_proxy_is_used_unless_no_proxy_says_otherwise(
-    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with ScriptedServer() as gone:
-        dead_proxy = gone.url
-    monkeypatch.setenv("http_proxy", dead_proxy)
-    monkeypatch.delenv("no_proxy", raising=False)
-    error = refusal(kubeconfig(tmp_path, "http://cluster.example:6443"))
-    assert "proxy failed" in str(error)
-    assert "NO_PROXY" in error.remedy
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    closing(connect(kubeconfig(tmp_path, answering(server).url)))
 
 
 def test_connecting_imports_a_fraction_of_the_kubernetes_package_and_leaves_the_rest_usable() -> None:
