@@ -40,8 +40,9 @@ def _labels(by_ref: Mapping[ObjectRef, Manifest], scaled: Mapping[ObjectRef, Man
         if ref.kind != "Deployment" or manifest.labels.get(PART_OF) != PLATFORM:
             continue
         if (AUTOSCALED in manifest.labels) != (ref in scaled):
+            is_labelled = AUTOSCALED in manifest.labels
             message = (
-                "has no autoscaler" if AUTOSCALED in manifest.labels else f"has an autoscaler and lacks {AUTOSCALED}"
+                f"has the label {AUTOSCALED}, but no autoscaler" if is_labelled else f"lacks the label {AUTOSCALED}"
             )
             yield finding("autoscaled-label", Severity.USAGE, manifest, message, "use the component k8s/components/hpa")
 

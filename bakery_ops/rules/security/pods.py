@@ -12,8 +12,11 @@ from bakery_ops.rules.findings import Finding, Severity, finding
 
 ENFORCE = "pod-security.kubernetes.io/enforce"
 _BASELINE_CAPABILITIES = frozenset(
-    ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"]
-)  # fmt: skip
+    [
+        *("AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_BIND_SERVICE"),
+        *("SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_CHROOT"),
+    ]
+)
 _RESTRICTED_VOLUMES = frozenset(
     [
         "configMap",
