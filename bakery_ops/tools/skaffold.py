@@ -30,9 +30,14 @@ def environment(*, path: str, bin_directory: Path | None = None) -> dict[str, st
     }
 
 
-def build_argv(skaffold: Path, profile: str, output: Path) -> tuple[str, ...]:
-    """Build the images of `profile` and describe them in the file `output` (read by `parse_build_output`)."""
-    return (str(skaffold), "build", *_profile(profile), "--file-output", str(output))
+def build_argv(skaffold: Path, profile: str, output: Path, *, tag: str | None = None) -> tuple[str, ...]:
+    """Build the images of `profile` and describe them in the file `output` (read by `parse_build_output`).
+
+    Args:
+        tag: One tag for all of them; by default each gets a hash of its sources (the tagPolicy of skaffold.yaml).
+    """
+    named = () if tag is None else (f"--tag={tag}",)
+    return (str(skaffold), "build", *_profile(profile), "--file-output", str(output), *named)
 
 
 def render_argv(skaffold: Path, profile: str, output: Path) -> tuple[str, ...]:
