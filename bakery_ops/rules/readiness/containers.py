@@ -134,10 +134,10 @@ def _creation(look: Look, place: Place) -> Symptom | None:
         return None
     if not texts.command_is_at_fault(message) and (code == 128 or texts.runtime_is_in_trouble(message)):
         return _symptom(place, rows.CREATE_TROUBLE, reason, message)
-    return _symptom(place, rows.CREATE_ERROR, reason, message, occurrences=_tries(look, place, end))
+    return _symptom(place, rows.CREATE_ERROR, reason, message, occurrences=_tries(look, place, end, message))
 
 
-def _tries(look: Look, place: Place, end: Terminated | None) -> int:
+def _tries(look: Look, place: Place, end: Terminated | None, message: str) -> int:
     """How often it was tried: each end once, or as often as the kubelet's events say."""
     key = (rows.CREATE_ERROR.id, place.pod.metadata.uid, place.container.name)
     known = (
@@ -145,8 +145,8 @@ def _tries(look: Look, place: Place, end: Terminated | None) -> int:
         if end is not None and end.reason in _CREATE_REASONS
         else []
     )
-    events = [event for event in _events_of_container(look, place, "Failed") if "pull image" not in event.message]
-    told = [event for event in events if "ImagePull" not in event.message]
+    # Other failures of the same container have the same reason: only the message tells them apart.
+    told = [event for event in _events_of_container(look, place, "Failed") if event.message == f"Error: {message}"]
     return max(look.mark(key, frozenset(known)), sum(event_count(event) for event in told), 1)
 
 

@@ -101,9 +101,10 @@ def _headline(evidence: Sequence[Weighed]) -> str:
 
 
 def _escalates(crew: Crew, one_is_enough: bool) -> bool:
-    stories = crew.in_service or crew.reports
-    doomed = [story.is_doomed for story in stories]
-    return any(doomed) if one_is_enough else bool(doomed) and all(doomed)
+    if one_is_enough:
+        return any(story.is_doomed for story in crew.reports)
+    doomed = [story.is_doomed for story in crew.in_service]
+    return bool(doomed) and all(doomed)
 
 
 def _without_evidence(look: Look, crew: Crew, message: str, excused: bool) -> Reading:

@@ -20,6 +20,9 @@ from bakery_ops.rules.readiness.conditions import status_of
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.reading import Reading, accused, against, progressing, ready
 
+# Kinds whose status says for which generation it was written, always.
+OBSERVED = (Deployment, StatefulSet, DaemonSet, ReplicaSet, PodDisruptionBudget)
+
 # How long after its grace period a terminating object may take before its finalizers are worth a word (seconds).
 FINALIZER_GRACE = 60.0
 
@@ -75,7 +78,7 @@ def unobserved(look: Look, live: LiveObject) -> Reading | None:
     """The controller, or the cache, is behind: then no other field of the status means anything."""
     applied = look.observation.applied
     wanted = max(live.metadata.generation, applied.generation if applied is not None else 0)
-    if isinstance(live, Deployment | StatefulSet | DaemonSet | ReplicaSet | PodDisruptionBudget):
+    if isinstance(live, OBSERVED):
         observed = live.status.observed_generation or 0
         return progressing("its controller has not seen this version yet") if observed < max(wanted, 1) else None
     if live.metadata.generation < wanted:

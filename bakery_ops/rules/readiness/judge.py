@@ -125,6 +125,8 @@ def _read(look: Look, live: LiveObject) -> Reading:
 def _other_version(look: Look, live: LiveObject) -> Reading | None:
     """Kinds without observedGeneration are bound by our hash: the cache may still show the version before our apply."""
     applied = look.observation.applied
+    if isinstance(live, gates.OBSERVED):
+        return None
     noted = live.metadata.annotations.get(CONTENT_HASH, "")
     if applied is None or not noted or not applied.content_hash or noted == applied.content_hash:
         return None

@@ -165,7 +165,7 @@ class Look:
 
     def mark(self, key: tuple[str, ...], occurrences: frozenset[str]) -> int:
         """Remember these occurrences beside those of earlier looks; how many there are."""
-        marks = self.before.marks.get(key, frozenset()) | occurrences
+        marks = self._marks.get(key, self.before.marks.get(key, frozenset())) | occurrences
         self._marks[key] = marks
         return len(marks)
 

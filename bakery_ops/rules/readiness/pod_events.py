@@ -45,14 +45,22 @@ def before_start(look: Look, pod: Pod) -> Symptom | None:
 
 
 def _is_creating(pod: Pod) -> bool:
-    """On a cluster node, but nothing has run: volumes and the network come before the first container."""
+    """On a cluster node, but nothing has run: volumes first, then the sandbox with its network, then containers.
+
+    Once the kubelet has made the sandbox every volume is there, and a long image pull is not a failed mount any more.
+    """
+    has_sandbox = _condition_is(pod, "PodReadyToStartContainers", "True")
     statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
     has_run = any(
         state.running is not None or state.terminated is not None
         for status in statuses
         for state in (status.state, status.last_state)
     )
-    return bool(pod.spec.node_name) and pod.status.phase == "Pending" and not has_run
+    return bool(pod.spec.node_name) and pod.status.phase == "Pending" and not has_run and not has_sandbox
+
+
+def _condition_is(pod: Pod, kind: str, status: str) -> bool:
+    return any(condition.type == kind and condition.status == status for condition in pod.status.conditions)
 
 
 def _symptom(row: rows.Row, pod: Pod, event: Event) -> Symptom:
@@ -62,9 +70,14 @@ def _symptom(row: rows.Row, pod: Pod, event: Event) -> Symptom:
 
 
 def lost_machine(look: Look, pod: Pod) -> Symptom | None:
-    """The pod's cluster node stopped answering: "pods not ready" would hide that."""
-    is_ready = any(condition.type == "Ready" and condition.status == "True" for condition in pod.status.conditions)
-    if is_ready or not any(event.reason == "NodeNotReady" for event in look.events_of(pod.metadata.uid)):
+    """The pod's cluster node stopped answering: "pods not ready" would hide that.
+
+    Then the node controller takes the pod's condition Ready away, while the containers stay as the kubelet last saw
+    them. A pod with unready containers has a kubelet that speaks, whatever an event of an earlier hour says.
+    """
+    told = any(event.reason == "NodeNotReady" for event in look.events_of(pod.metadata.uid))
+    are_ready = bool(pod.status.container_statuses) and all(status.ready for status in pod.status.container_statuses)
+    if not told or not are_ready or _condition_is(pod, "Ready", "True"):
         return None
     message = f"cluster node {pod.spec.node_name} is not ready"
     return Symptom(rows.MACHINE_LOST, "NodeNotReady", message, subject_of(pod), pod.metadata.uid)
@@ -72,7 +85,7 @@ def lost_machine(look: Look, pod: Pod) -> Symptom | None:
 
 def is_turned_away(pod: Pod) -> bool:
     """Evicted, preempted, or refused by the kubelet: its controller makes another one."""
-    if any(condition.type == "DisruptionTarget" and condition.status == "True" for condition in pod.status.conditions):
+    if _condition_is(pod, "DisruptionTarget", "True"):
         return True
     return pod.status.phase == "Failed" and pod.status.reason in _TURNED_AWAY
 
