@@ -113,12 +113,12 @@ def ensure_base(cache: Path, say: Say) -> Path:
     say("images: building the base layer from Debian packages; about a minute, once")
     # No SOURCE_DATE_EPOCH: it would change the modules' times, and Python would reject their bytecode.
     try:
-        run(_command(partial), env={"LC_ALL": "C.UTF-8"}, on_line=_progress(say))
+        run(_command(partial), env={"LC_ALL": "C.UTF-8"}, on_line=progress(say))
     except CommandFailed as error:
         raise OperationFailed(
             "The base layer of the sandbox's images could not be built.",
             remedy="is Debian's package archive reachable, and is there 2 GB of free disk space? Then run again",
-            details=_complaints(error.stderr),
+            details=complaints(error.stderr),
         ) from error
     else:
         partial.replace(layer)
@@ -145,7 +145,7 @@ def _command(out: Path) -> list[str]:
     ]
 
 
-def _progress(say: Say) -> Callable[[str], None]:
+def progress(say: Say) -> Callable[[str], None]:
     """mmdebstrap says `I: doing something...` for each step; each of ours is announced once."""
     said: set[str] = set()
 
@@ -158,7 +158,7 @@ def _progress(say: Say) -> Callable[[str], None]:
     return on_line
 
 
-def _complaints(output: str) -> Sequence[str]:
+def complaints(output: str) -> Sequence[str]:
     """Errors first; without any, the last lines."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     return [line for line in lines if line.startswith(("E:", "W:", "Err:", "dpkg: error"))][-10:] or lines[-10:]

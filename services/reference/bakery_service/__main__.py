@@ -72,18 +72,18 @@ def _migrate(arguments: Sequence[str], environment: Environment) -> None:
 
 
 def _seed(arguments: Sequence[str], environment: Environment) -> None:
-    from bakery_service.seeding import seed
-
     if len(arguments) != 1:
         raise BadEnvironment("seed takes exactly one name.")
+    from bakery_service.seeding import seed
+
     seed(arguments[0], environment, say)
 
 
 def _init(arguments: Sequence[str], environment: Environment) -> None:
-    from bakery_service.seeding import seed
-
     if list(arguments) != ["external-data"]:
         raise BadEnvironment("init takes exactly one name: external-data.")
+    from bakery_service.seeding import seed
+
     seed("external-data", environment, say)
 
 

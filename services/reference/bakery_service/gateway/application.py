@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from bakery_service import metrics
-from bakery_service.gateway.limits import Limiter
+from bakery_service.gateway.limiter import Limiter
 from bakery_service.gateway.routes import SECURITY, Backends, Headers, Route, client_address, outgoing, returning, route
 from bakery_service.health import Readiness
 

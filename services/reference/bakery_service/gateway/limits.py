@@ -1,17 +1,11 @@
-"""How many requests one client may make, counted in redis, so that all gateways share the count."""
+"""How many requests one client may make. Pure."""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
-from typing import Any, NamedTuple
-
-from redis.exceptions import RedisError
+from typing import NamedTuple
 
 from bakery_service import settings
 from bakery_service.settings import Environment
-
-_log = logging.getLogger("gateway")
 
 
 class Limits(NamedTuple):
@@ -44,40 +38,3 @@ def judge(limits: Limits, in_minute: int, in_second: int, now: float) -> Decisio
     if in_second > limits.burst:
         return Decision(False, 1)
     return Decision(True)
-
-
-class Limiter:
-    """`client` is redis, asynchronous; `prefix` the keys our ACL user may write."""
-
-    def __init__(self, limits: Limits, client: Any, prefix: str, clock: Callable[[], float]) -> None:
-        self._limits = limits
-        self._client = client
-        self._prefix = prefix
-        self._clock = clock
-        self._counting = True
-
-    async def ask(self, address: str) -> Decision:
-        """Without redis everybody passes: a limit must not become an outage."""
-        if not self._limits.enabled:
-            return Decision(True)
-        now = self._clock()
-        try:
-            counts = await self._count(address, now)
-        except (RedisError, OSError) as error:
-            if self._counting:
-                _log.warning("rate limits are not enforced: %s", error)
-            self._counting = False
-            return Decision(True)
-        self._counting = True
-        return judge(self._limits, counts[0], counts[1], now)
-
-    async def _count(self, address: str, now: float) -> tuple[int, int]:
-        minute = f"{self._prefix}:limit:{address}:{int(now) // 60}"
-        second = f"{self._prefix}:limit:{address}:{int(now)}"
-        async with self._client.pipeline(transaction=False) as pipeline:
-            pipeline.incr(minute)
-            pipeline.expire(minute, 120)
-            pipeline.incr(second)
-            pipeline.expire(second, 5)
-            answers = await pipeline.execute()
-        return answers[0], answers[2]

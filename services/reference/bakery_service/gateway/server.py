@@ -12,7 +12,8 @@ from bakery_service import settings
 from bakery_service.cache import Cache, client
 from bakery_service.errors import BadEnvironment
 from bakery_service.gateway.application import Gateway, Parts
-from bakery_service.gateway.limits import Limiter, read_limits
+from bakery_service.gateway.limiter import Limiter
+from bakery_service.gateway.limits import read_limits
 from bakery_service.gateway.routes import Backends
 from bakery_service.health import Check, Readiness
 from bakery_service.settings import Environment
