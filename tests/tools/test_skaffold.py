@@ -78,6 +78,20 @@ def test_it_builds_every_image_of_ours_that_the_overlay_runs_and_no_other(reposi
     assert sorted(built) == sorted(names)
 
 
+def test_our_flags_are_skaffolds(run: Run, skaffold_program: Path, tmp_path: Path) -> None:
+    commands = [
+        skaffold.build_argv(skaffold_program, "prod", tmp_path / "out.json", tag="dev"),
+        skaffold.render_argv(skaffold_program, "prod", tmp_path / "out.yaml"),
+        skaffold.run_argv(skaffold_program, "prod", context="c", kubeconfig=tmp_path / "k"),
+        skaffold.run_argv(skaffold_program, "prod", context="c", build_output=tmp_path / "out.json"),
+        skaffold.dev_argv(skaffold_program, context="c", kubeconfig=tmp_path / "k"),
+    ]
+    for _program, command, *words in commands:
+        known = run([skaffold_program, command, "--help"]).stdout
+        for flag in [word.partition("=")[0] for word in words if word.startswith("--")]:
+            assert f"{flag}=" in known, f"skaffold {command} has no {flag}"
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_diagnose_accepts_the_file_and_every_profile(run: Run, skaffold_program: Path, profile: str) -> None:
     """Without --yaml-only it would ask a registry about the base images."""

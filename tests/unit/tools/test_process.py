@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -93,6 +94,30 @@ def test_an_interrupt_or_a_failing_reader_stops_the_whole_group(
 
     with pytest.raises(raised):
         run(["sh", "-c", f"exec 9>{leftovers.path}; echo go; sleep 60 & sleep 60"], on_line=read)
+    assert leftovers.none()
+
+
+def test_ctrl_c_while_nothing_is_printed_ends_the_group_and_reaches_the_caller(leftovers: Leftovers) -> None:
+    """A real SIGINT to a real caller that sits waiting for a silent program."""
+    caller = (
+        "import os, signal\n"
+        "from bakery_ops.tools.process import run\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try:\n"
+        f"    run(['sh', '-c', 'exec 9>{leftovers.path}; echo go; sleep 60 & sleep 60'],\n"
+        "        on_line=lambda line: print(os.getpid(), flush=True))\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted', flush=True)\n"
+    )
+    seen: list[str] = []
+
+    def interrupt(line: str) -> None:
+        seen.append(line)
+        if line.isdigit():
+            os.kill(int(line), signal.SIGINT)
+
+    run([sys.executable, "-c", caller], cwd=Path(__file__).parents[3], timeout=60, on_line=interrupt)
+    assert seen[1:] == ["interrupted"]
     assert leftovers.none()
 
 
