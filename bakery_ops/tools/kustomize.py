@@ -45,11 +45,16 @@ def render_overlay(overlay: Path, *, cache_dir: Path | None = None, run: Run | N
     if file_of(overlay) is None:
         return _plain_directory(overlay)
     reads = closure(overlay)
-    kubectl = _bundled() or process.find("kubectl")
-    render = _Render(overlay, kubectl, run or _stdout)
+    program = kubectl()
+    render = _Render(overlay, program, run or _stdout)
     if cache_dir is None or reads.reads_environment or len(reads.files) > _TOO_MANY_FILES:
         return render()
-    return _cached(cache_dir / f"{_key(reads, kubectl)}.yaml", render)
+    return _cached(cache_dir / f"{_key(reads, program)}.yaml", render)
+
+
+def kubectl() -> Path:
+    """The pinned kubectl that ./invoke installs, else the one on PATH. Raises: UsageError: neither is there."""
+    return _bundled() or process.find("kubectl")
 
 
 def kustomize_argv(kubectl: Path, overlay: Path) -> tuple[str, ...]:
