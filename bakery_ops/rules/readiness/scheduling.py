@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 
 from bakery_ops.model.live import Condition, Pod
+from bakery_ops.model.quantities import cpu_text, memory_text
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
-from bakery_ops.rules.readiness.requests import Request, format_memory, request_of
+from bakery_ops.rules.readiness.requests import Request, request_of
 
 _HEAD = re.compile(r"^0/(\d+) nodes are available: (.*)$", re.DOTALL)
 _PART = re.compile(r"(\d+) (.*)")
@@ -89,7 +90,7 @@ def _too_big(look: Look, request: Request) -> str:
     cpu = max(machine.cpu for machine in machines)
     memory = max(machine.memory for machine in machines)
     if request.memory > memory:
-        return f"the pod asks for {request}, the largest cluster node has {format_memory(memory)} of memory"
+        return f"the pod asks for {request}, the largest cluster node has {memory_text(memory)} of memory"
     if request.cpu > cpu:
-        return f"the pod asks for {request}, the largest cluster node has {cpu}m of CPU"
+        return f"the pod asks for {request}, the largest cluster node has {cpu_text(cpu)} of CPU"
     return f"the pod asks for {request}, no cluster node has both"

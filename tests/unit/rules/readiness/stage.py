@@ -252,14 +252,14 @@ def _with_certificates(body: Tree) -> Tree:
         return body
     prefix = "$certificate-until-"
     made = {
-        key: _certificate(int(value.removeprefix(prefix))) if value.startswith(prefix) else value
+        key: certificate(int(value.removeprefix(prefix))) if value.startswith(prefix) else value
         for key, value in data.items()
     }
     return {**body, "data": made}
 
 
 @cache
-def _certificate(year: int) -> str:
+def certificate(year: int) -> str:
     """A self-signed certificate that ends with the year's first day, as it stands in a Secret."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "redis")])
