@@ -78,7 +78,21 @@ def test_every_pod_finds_names(every):
     for pod in endpoints(every):
         assert policies.allow(pod, DNS, 53, "UDP"), pod.name
         assert policies.allow(pod, DNS, 53, "TCP"), pod.name
-        assert not policies.allow(pod, DNS._replace(namespace={"kubernetes.io/metadata.name": "default"}), 53), pod.name
+
+
+def test_port_53_leads_to_the_cluster_s_name_server_and_nowhere_else(every):
+    """Two selectors in one list item mean both, in two items either: the classic hole."""
+    policies = Policies(every)
+    for pod in endpoints(every):
+        elsewhere = in_namespace("DNS of another namespace", "default", DNS.labels, 53)
+        neighbour = in_namespace("another system pod", "kube-system", {"k8s-app": "metrics-server"}, 53)
+        own = pod._replace(name="a lookalike in our namespace", labels=DNS.labels, ports=DNS.ports)
+        assert not [each.name for each in (elsewhere, neighbour, own) if policies.allow(pod, each, 53, "UDP")], pod.name
+
+
+def test_everything_is_denied_first(every):
+    spec = every.get("NetworkPolicy", "default-deny-all").spec
+    assert spec == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
 
 
 def test_only_the_declared_pods_reach_the_internet_and_nobody_a_private_address(every):
