@@ -30,7 +30,8 @@ from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.cluster.requests import ApiRequests
 from bakery_ops.cluster.retry import Retrier
-from bakery_ops.cluster.transport import Reply, Timeouts, Transport, TransportError
+from bakery_ops.cluster.transport import Reply, Timeouts, Transport
+from bakery_ops.cluster.troubles import TransportError
 from bakery_ops.errors import BakeryError, ClusterUnreachable, PreflightRefused, UsageError
 
 PREFLIGHT_DEADLINE = 10.0

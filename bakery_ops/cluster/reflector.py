@@ -21,7 +21,8 @@ from bakery_ops.cluster.delivered import Delivered, Key, key_of
 from bakery_ops.cluster.discovery import Resource
 from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.retry import asked_pause
-from bakery_ops.cluster.transport import JSON, Timeouts, Transport, TransportError, Trouble, WatchStream
+from bakery_ops.cluster.transport import JSON, Timeouts, Transport, WatchStream
+from bakery_ops.cluster.troubles import TransportError, Trouble
 from bakery_ops.model.live import LiveObject
 from bakery_ops.rules.rollout.events import Event, StreamLost, Synced
 

@@ -12,7 +12,8 @@ from urllib3.exceptions import HTTPError, InsecureRequestWarning
 from urllib3.util.ssl_ import create_urllib3_context
 
 from bakery_ops.cluster.kubeconfig import Context
-from bakery_ops.cluster.transport import Reply, TransportError, Trouble, date_of
+from bakery_ops.cluster.transport import Reply, date_of
+from bakery_ops.cluster.troubles import TransportError, Trouble
 from bakery_ops.errors import PreflightRefused
 
 _REMEDIES = {

@@ -11,7 +11,8 @@ from bakery_ops.cluster.answers import answer
 from bakery_ops.cluster.discovery import BUILT_IN, Discovery, Resource
 from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.retry import Retrier
-from bakery_ops.cluster.transport import Query, Reply, Timeouts, Transport, TransportError
+from bakery_ops.cluster.transport import Query, Reply, Timeouts, Transport
+from bakery_ops.cluster.troubles import TransportError
 from bakery_ops.errors import OperationFailed
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.contract import CONTENT_HASH, FIELD_MANAGER

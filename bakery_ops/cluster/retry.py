@@ -12,7 +12,8 @@ from enum import Enum
 
 import tenacity
 
-from bakery_ops.cluster.transport import Reply, Transport, TransportError, Trouble
+from bakery_ops.cluster.transport import Reply, Transport
+from bakery_ops.cluster.troubles import TransportError, Trouble
 from bakery_ops.errors import BakeryError, ClusterUnreachable, OperationFailed
 
 BUDGET = 120.0
@@ -103,6 +104,10 @@ class Retrier:
         started = self._transport.steady()
         total = self.budget if budget is None else budget
         call = _Call(self, attempt, started, total)
+        first = call.once()
+        if not call.again(first):  # nearly always: a third of a millisecond of tenacity saved
+            return self._settle(first, started)
+        call.outcome = first
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_result(call.again),
             wait=call.pause,
@@ -110,7 +115,7 @@ class Retrier:
             sleep=self.pause,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        outcome: Outcome = retrying(call.once)
+        outcome: Outcome = retrying(call.resume)
         return self._settle(outcome, started)
 
     def _settle(self, outcome: Outcome, started: float) -> Reply:
@@ -168,6 +173,11 @@ class _Call:
     def __init__(self, retrier: Retrier, attempt: Callable[[], Reply], started: float, budget: float) -> None:
         self._retrier, self._attempt, self._started, self._budget = retrier, attempt, started, budget
         self._renewed = False
+        self.outcome: Outcome | None = None  # of the first attempt, made before tenacity was called
+
+    def resume(self) -> Outcome:
+        outcome, self.outcome = self.outcome, None
+        return self.once() if outcome is None else outcome
 
     def once(self) -> Outcome:
         held = self._retrier.held()

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import socket
-import ssl
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from email.utils import parsedate_to_datetime
-from enum import Enum
-from typing import NamedTuple, Protocol
-from urllib.parse import urlencode
+from typing import NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProxyError,
-    ReadTimeoutError,
-    SSLError,
-)
+from urllib3.exceptions import HTTPError
 
 from bakery_ops.cluster.clock import ServerClock, steady
+from bakery_ops.cluster.troubles import translated
 
 JSON = "application/json"
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -39,25 +29,6 @@ class Timeouts(NamedTuple):
 
     connect: float = 5.0
     read: float = 30.0
-
-
-class Trouble(Enum):
-    """Why an exchange failed below HTTP."""
-
-    REFUSED = "connection refused"
-    NAME = "its name does not resolve"
-    TLS = "TLS failed"
-    PROXY = "the proxy failed"
-    TIMEOUT = "no answer in time"
-    RESET = "the connection broke"
-
-
-class TransportError(Exception):
-    """No HTTP answer. `sent`: the request may have reached the server, so a write's outcome is unknown."""
-
-    def __init__(self, trouble: Trouble, text: str, *, sent: bool) -> None:
-        super().__init__(text)
-        self.trouble, self.sent = trouble, sent
 
 
 class Reply(NamedTuple):
@@ -79,14 +50,21 @@ class Session(NamedTuple):
     headers: Mapping[str, str]
 
 
-class Stream(Protocol):
-    """An open watch: its status, its chunks as they arrive, and a way for another thread to end it."""
+class _Link(NamedTuple):
+    """A Session in use. Without a proxy its one pool is kept: finding it anew costs a tenth of a small request."""
 
-    status: int
+    manager: urllib3.PoolManager
+    pool: urllib3.PoolManager | urllib3.HTTPConnectionPool
+    base: str
     headers: Mapping[str, str]
+    generation: int
 
-    def chunks(self) -> Iterator[bytes]: ...
-    def close(self) -> None: ...
+    @classmethod
+    def of(cls, session: Session, server: str, generation: int) -> _Link:
+        if isinstance(session.pool, urllib3.ProxyManager):  # wants the whole address
+            return cls(session.pool, session.pool, server, session.headers, generation)
+        pool = session.pool.connection_from_url(server)
+        return cls(session.pool, pool, urlsplit(server).path, session.headers, generation)
 
 
 class Transport:
@@ -109,7 +87,7 @@ class Transport:
         self.stopped = threading.Event()
         self._guard: Callable[[], None] | None = None
         self._authenticate = authenticate
-        self._session, self._generation = authenticate(), 0
+        self._link = _Link.of(authenticate(), server, 0)
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
 
@@ -123,12 +101,12 @@ class Transport:
         """Call `require` before each write from now on: it raises when the lock was lost (faults.md, F20)."""
         self._guard = require
 
-    def renew(self, generation: int) -> bool:
-        """Load the credentials anew after a 401 to a request of session `generation`; True: worth sending again."""
+    def renew(self, generation: int) -> None:
+        """Load the credentials anew after a 401 to a request of session `generation`, unless that was done since."""
         with self._lock:
-            if generation == self._generation:
-                self._session, self._generation = self._authenticate(), generation + 1
-            return True
+            if generation == self._link.generation:
+                stale, self._link = self._link, _Link.of(self._authenticate(), self.server, generation + 1)
+                stale.manager.clear()  # what is in use ends by itself
 
     def send(
         self,
@@ -148,13 +126,13 @@ class Transport:
         """
         if verb in _WRITES and self._guard is not None:
             self._guard()
-        session, generation = self._begin(verb)
-        headers = {**session.headers, "Accept": accept}
+        link = self._begin(verb)
+        headers = {**link.headers, "Accept": accept}
         if body is not None:
             headers["Content-Type"] = content_type
         sent = self.steady()
         try:
-            response = self._open(session, method, _target(path, query), headers, body, timeouts)
+            response = self._open(link, method, _target(path, query), headers, body, timeouts)
             content = _content(response)
         except (HTTPError, OSError) as error:
             raise translated(error) from error
@@ -162,40 +140,40 @@ class Transport:
         date = date_of(response.headers.get("Date"))
         if date is not None:
             self.clock.observe(date, sent, received)
-        return Reply(response.status, response.headers, content, sent, received, date, generation)
+        return Reply(response.status, response.headers, content, sent, received, date, link.generation)
 
     def stream(self, path: str, query: Query, *, accept: str = JSON, timeouts: Timeouts) -> WatchStream:
         """Open a watch. Raises: TransportError."""
-        session, generation = self._begin("watch")
-        headers = {**session.headers, "Accept": accept}
+        link = self._begin("watch")
+        headers = {**link.headers, "Accept": accept}
         try:
-            response = self._open(session, "GET", _target(path, query), headers, None, timeouts)
+            response = self._open(link, "GET", _target(path, query), headers, None, timeouts)
         except (HTTPError, OSError) as error:
             raise translated(error) from error
-        return WatchStream(response, generation)
+        return WatchStream(response, link.generation)
 
     def close(self) -> None:
         """End pauses between retries at once and drop idle connections."""
         self.stopped.set()
-        self._session.pool.clear()
+        self._link.manager.clear()
 
-    def _begin(self, verb: str) -> tuple[Session, int]:
+    def _begin(self, verb: str) -> _Link:
         with self._lock:
             self._counts[verb] += 1
-            return self._session, self._generation
+            return self._link
 
     def _open(
         self,
-        session: Session,
+        link: _Link,
         method: str,
         target: str,
         headers: Mapping[str, str],
         body: bytes | None,
         timeouts: Timeouts,
     ) -> urllib3.BaseHTTPResponse:
-        return session.pool.urlopen(
+        return link.pool.urlopen(
             method,
-            self.server + target,
+            link.base + target,
             body=body,
             headers=headers,
             timeout=urllib3.Timeout(connect=timeouts.connect, read=timeouts.read),
@@ -236,38 +214,6 @@ class WatchStream:
     def release(self) -> None:
         """Close for good; only by the thread that reads."""
         self._response.close()
-
-
-def translated(error: Exception) -> TransportError:
-    """Our words for an error of urllib3 or of the socket, and whether the request may have arrived."""
-    if isinstance(error, ProxyError):
-        return TransportError(Trouble.PROXY, f"the proxy failed: {error.original_error}", sent=False)
-    if isinstance(error, NameResolutionError):
-        return TransportError(Trouble.NAME, "its name does not resolve", sent=False)
-    if isinstance(error, NewConnectionError):  # a kind of ConnectTimeoutError to urllib3
-        return TransportError(Trouble.REFUSED, _reason(error), sent=False)
-    if isinstance(error, ConnectTimeoutError):
-        return TransportError(Trouble.TIMEOUT, "no connection in time", sent=False)
-    if isinstance(error, SSLError) and (refusal := _tls_refusal(error)):
-        return TransportError(Trouble.TLS, f"TLS failed: {refusal}", sent=False)
-    if isinstance(error, ReadTimeoutError | TimeoutError | socket.timeout):
-        return TransportError(Trouble.TIMEOUT, "no answer in time", sent=True)
-    return TransportError(Trouble.RESET, "the connection broke", sent=True)
-
-
-def _reason(error: NewConnectionError) -> str:
-    cause = error.__cause__ or error.__context__
-    detail = (cause.strerror or "") if isinstance(cause, OSError) else ""
-    return detail.lower() or "connection refused"
-
-
-def _tls_refusal(error: SSLError) -> str:
-    """Why one side rejected the other's certificate; "" for an end of stream, which is a broken connection."""
-    cause = error.args[0] if error.args else error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return cause.verify_message
-    reason = str(getattr(cause, "reason", "") or "")
-    return reason.replace("_", " ").lower() if "ALERT" in reason or "WRONG_VERSION" in reason else ""
 
 
 def _content(response: urllib3.BaseHTTPResponse) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bakery_ops.cluster.retry import Class, classify
-from bakery_ops.cluster.transport import Reply, TransportError, Trouble
+from bakery_ops.cluster.transport import Reply
+from bakery_ops.cluster.troubles import TransportError, Trouble
 from bakery_ops.errors import ClusterUnreachable, OperationFailed
 from bakery_ops.model.manifest import ObjectRef
 from tests.unit.cluster.scripted import Client, Drop, Say, ScriptedServer, Seen, status

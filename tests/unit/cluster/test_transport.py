@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from bakery_ops.cluster.transport import Timeouts, TransportError, Trouble
+from bakery_ops.cluster.transport import Timeouts
+from bakery_ops.cluster.troubles import TransportError, Trouble
 from tests.unit.cluster.scripted import Client, Drop, Hold, Say, ScriptedServer, Watch
 
 
