@@ -9,6 +9,7 @@ from bakery_ops.rules.readiness.look import Look, Symptom, event_count, event_ti
 
 _MOUNT_REASONS = frozenset({"FailedMount", "FailedAttachVolume"})
 _SANDBOX_REASONS = frozenset({"FailedCreatePodSandBox", "NetworkNotReady", "FailedSync"})
+_BEFORE_CONTAINERS = frozenset({"", "ContainerCreating", "PodInitializing"})
 # The kubelet tries a mount again after at most 2 min 2 s; an older event speaks of something that has healed.
 _MOUNT_RETRY = 150.0
 
@@ -51,12 +52,14 @@ def _is_creating(pod: Pod) -> bool:
     """
     has_sandbox = _condition_is(pod, "PodReadyToStartContainers", "True")
     statuses = (*pod.status.init_container_statuses, *pod.status.container_statuses)
-    has_run = any(
-        state.running is not None or state.terminated is not None
+    got_further = any(
+        state.running is not None
+        or state.terminated is not None
+        or (state.waiting is not None and state.waiting.reason not in _BEFORE_CONTAINERS)
         for status in statuses
         for state in (status.state, status.last_state)
     )
-    return bool(pod.spec.node_name) and pod.status.phase == "Pending" and not has_run and not has_sandbox
+    return bool(pod.spec.node_name) and pod.status.phase == "Pending" and not got_further and not has_sandbox
 
 
 def _condition_is(pod: Pod, kind: str, status: str) -> bool:
