@@ -22,6 +22,7 @@ Namespace = Annotated[str | None, "namespace instead of the profile's"]
 Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML instead of the profile's"]
 Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
 Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
+Tier = Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"]
 Instance = Annotated[str | None, "which sandbox, when several run side by side (default: default)"]
 YesContext = Annotated[str | None, "confirm a protected profile's context without a terminal: its exact name"]
 
@@ -88,14 +89,6 @@ def unlock(
     return bootstrap.unlock(bootstrap.Target(profile, None, namespace, context, kubeconfig), holder)
 
 
-@command
-def history(
-    profile: ProfileName = None, namespace: Namespace = None, context: Context = None, kubeconfig: Kubeconfig = None
-) -> ExitCode:
-    """List the recorded deploys of this cluster, newest first."""
-    return bootstrap.history(bootstrap.Target(profile, None, namespace, context, kubeconfig))
-
-
 @command(name="verify")
 def verify_platform(
     profile: ProfileName = None,
@@ -106,7 +99,7 @@ def verify_platform(
     only: Annotated[tuple[str, ...], "run just this check; repeat for several"] = (),
     output: Output = None,
 ) -> ExitCode:
-    """Check the acceptance contract: all ready, Jobs complete, health answers, the frontend answers through the edge."""
+    """Check the acceptance contract: all ready, Jobs complete, health and the frontend answer."""
     return bootstrap.verify(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), only, output)
 
 
@@ -246,10 +239,8 @@ def sandbox_images(profile: ProfileName = None, name: Instance = None) -> ExitCo
 
 @command
 def test(
-    tier: Annotated[
-        tuple[Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"], ...], "run only these tiers; repeatable"
-    ] = (),
-    match: Annotated[str | None, "pytest's -k expression"] = None,
+    tier: Annotated[tuple[Tier, ...], "run only these tiers; repeat for several"] = (),  # noqa: PT028
+    match: Annotated[str | None, "pytest's -k expression"] = None,  # noqa: PT028
 ) -> ExitCode:
     """Run the tests: lint, unit, manifests, tools, simulated cluster, real node."""
     return bootstrap.test(tier, match)
@@ -261,7 +252,7 @@ namespace = Collection(
     doctor,
     test,
     verify_platform,
-    deploy=Collection(run, plan, status, history, unlock),
+    deploy=Collection(run, plan, status, unlock),
     platform=Collection(show),
     config=Collection(config_show),
     secrets=Collection(secrets_ensure, secrets_check),

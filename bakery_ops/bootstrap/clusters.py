@@ -48,7 +48,7 @@ def locate(profile: Profile, target: Target, terminal: Terminal, *, start: bool 
 
 
 def reach(place: Place, profile: Profile, notify: Callable[[str], None]) -> Connection:
-    """Connect, and check that it is the cluster the profile pins. Raises PreflightRefused, UsageError, TargetRefused."""
+    """Connect, and check that it is the cluster the profile pins. Raises PreflightRefused or TargetRefused."""
     connection = connect(place.kubeconfig, place.context, namespace=profile.namespace, notify=notify)
     if profile.cluster and str(connection.identity) != profile.cluster:
         connection.close()

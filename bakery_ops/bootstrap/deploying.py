@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from typing import NamedTuple
 
@@ -31,6 +31,10 @@ from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout.events import LeaseLost, Outcome
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.rules.verdict import Verdict
+from bakery_ops.tools import process
+from bakery_ops.tools.images import run_everything
+from bakery_ops.workflows.capacity import prove_on_cluster
+from bakery_ops.workflows.check import check, require
 from bakery_ops.workflows.deploy import Ports, Watchers, Wishes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
 from bakery_ops.workflows.facts import read_facts
@@ -64,6 +68,8 @@ class _Opened(NamedTuple):
 def _open(target: Target, terminal: Terminal, *, start: bool = False) -> _Opened:
     """Render first: bad input must be refused before anything is contacted or started."""
     rendered = render(resolve(target))
+    profile = rendered.profile
+    require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
     graph = build_graph(rendered.manifests)
     place = clusters.locate(rendered.profile, target, terminal, start=start)
     return _Opened(rendered, graph, place, clusters.reach(place, rendered.profile, terminal.say))
@@ -81,7 +87,9 @@ def deploy(options: DeployOptions) -> ExitCode:
         profile = opened.rendered.profile
         deploys.introduce(terminal, profile.overlay, opened.graph, opened.place.context, opened.connection.version)
         watchers = Watchers(LineProgress(terminal), folder.event)
-        report = deploy_platform(opened.graph, _wishes(options, opened), _ports(opened, terminal), watchers)
+        report = deploy_platform(
+            opened.graph, _wishes(options, opened), _ports(opened, terminal, options.engine), watchers
+        )
         summary = deploys.document(report, profile.name, opened.place.context)
         folder.summary(summary)
         deploys.write_reports(reports, summary)
@@ -178,7 +186,13 @@ def _lease(opened: _Opened, terminal: Terminal) -> Lease:
     return Lease(connection.transport, connection.retrier, opened.rendered.profile.namespace, notify=terminal.say)
 
 
-def _ports(opened: _Opened, terminal: Terminal) -> Ports:
+def _prove(connection: Connection, graph: Graph, terminal: Terminal) -> None:
+    report = prove_on_cluster(connection.requests, graph)
+    peak = max(report.phases, key=lambda phase: max(phase.cpu_share, phase.memory_share))
+    terminal.say(f"capacity: fits; peak {peak.cpu_share:.0%} CPU, {peak.memory_share:.0%} memory ({peak.name})")
+
+
+def _ports(opened: _Opened, terminal: Terminal, engine: str | None = None) -> Ports:
     connection, profile = opened.connection, opened.rendered.profile
     inbox = QueueInbox(connection.clock)
 
@@ -202,7 +216,19 @@ def _ports(opened: _Opened, terminal: Terminal) -> Ports:
         ),
         ensure_images=images.provider(profile, opened.place, terminal),
         facts=opened.facts,
-        prove_capacity=lambda graph: None,
+        prove_capacity=lambda graph: _prove(connection, graph, terminal),
         request_count=lambda: connection.request_count,
         say=terminal.say,
+        apply_everything=_skaffold(opened, terminal) if (engine or profile.engine) == "skaffold" else None,
     )
+
+
+def _skaffold(opened: _Opened, terminal: Terminal) -> Callable[[], None]:
+    place, profile = opened.place, opened.rendered.profile
+
+    def run() -> None:
+        run_everything(
+            profile.name, place.context, place.kubeconfig, programs=process, repository=REPOSITORY, say=terminal.say
+        )
+
+    return run

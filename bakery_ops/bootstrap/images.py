@@ -14,6 +14,8 @@ from bakery_ops.model.profile import Profile
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.images import ensure_images
+from bakery_ops.tools import process
+from bakery_ops.tools.images import build_images
 from bakery_ops.workflows.deploy import images
 
 
@@ -24,6 +26,8 @@ def provider(profile: Profile, place: Place, terminal: Terminal) -> Callable[[Se
     if profile.images == "sandbox" and place.sandbox is not None:
         instance = place.sandbox
         return lambda names: _import(names, instance, terminal)
+    if profile.images == "skaffold":
+        return lambda names: _build(names, profile, place, terminal)
     return lambda names: None
 
 
@@ -38,6 +42,10 @@ def sandbox_images(profile: str | None, name: str | None) -> ExitCode:
     else:
         _import(images(build_graph(rendered.manifests)), place.sandbox or "default", terminal)
     return ExitCode.OK
+
+
+def _build(names: Sequence[str], profile: Profile, place: Place, terminal: Terminal) -> None:
+    build_images(names, profile.name, place.context, programs=process, repository=REPOSITORY, say=terminal.say)
 
 
 def _import(names: Sequence[str], instance: str, terminal: Terminal) -> None:

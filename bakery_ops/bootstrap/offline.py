@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
 
 from bakery_ops.bootstrap import Target
-from bakery_ops.bootstrap.session import load_configuration, render, resolve
+from bakery_ops.bootstrap.session import REPOSITORY, load_configuration, render, resolve
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
+from bakery_ops.model.documents import load
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.platform import Member, platform
-from bakery_ops.model.quantities import cpu_text, memory_text
+from bakery_ops.model.profile import Profile
+from bakery_ops.model.quantities import cpu_text, memory_text, node_size
 from bakery_ops.report.terminal import Terminal
+from bakery_ops.tools.kustomize import render_overlay
+from bakery_ops.workflows.capacity import GROWTH_HEADINGS, PHASE_HEADINGS, growth_rows, phase_rows
+from bakery_ops.workflows.capacity import capacity as prove_capacity
+from bakery_ops.workflows.check import check as check_manifests
+from bakery_ops.workflows.check import require
+from bakery_ops.workflows.check import rows as check_rows
+
+_DEFAULT_NODE = "8cpu,20Gi"
 
 
 def config_show() -> ExitCode:
@@ -22,6 +34,55 @@ def config_show() -> ExitCode:
     terminal.show(f"default profile: {configuration.default_profile}")
     terminal.table(("profile", "key", "value", "from"), configuration.origins)
     return ExitCode.OK
+
+
+def check(target: Target) -> ExitCode:
+    """Exit as a deploy would: 64, 5 or 4 by the worst finding, 0 with warnings only."""
+    terminal = Terminal()
+    profile = resolve(target)
+    rendered = render(profile)
+    report = check_manifests(rendered.manifests, namespace=profile.namespace, strict=profile.protected)
+    terminal.table(("severity", "rule", "object", "where", "found", "remedy"), check_rows(report))
+    for note in report.notes:
+        terminal.show(f"note: {note}")
+    blocking = sum(finding.severity.blocks for finding in report.findings)
+    terminal.show(f"{report.objects} objects judged: {blocking} block a deploy, {len(report.findings) - blocking} warn")
+    require(report)
+    return ExitCode.OK
+
+
+def capacity(target: Target, node: Sequence[str], growth: bool) -> ExitCode:
+    """Exit 4 when a phase does not fit."""
+    terminal = Terminal()
+    profile = resolve(target)
+    sizes = [node_size(text) for text in node or profile.nodes or (_DEFAULT_NODE,)]
+    manifests = render(profile).manifests
+    answer = prove_capacity(manifests, sizes, monitoring=_monitoring(profile), growth=growth)
+    report = answer.shipped
+    terminal.show(f"{profile.overlay} on {', '.join(str(size) for size in sizes)}: {report.verdict.value}")
+    terminal.table(PHASE_HEADINGS, phase_rows(report), right=(1, 2, 3, 4, 5))
+    for line in (*report.problems, *report.advice):
+        terminal.show(f"  {line}")
+    if answer.monitored is not None:
+        terminal.show("", f"with monitoring on: {answer.monitored.verdict.value}")
+        terminal.table(PHASE_HEADINGS, phase_rows(answer.monitored), right=(1, 2, 3, 4, 5))
+    if answer.growth:
+        terminal.show("", "more tenants, monitoring included:")
+        terminal.table(GROWTH_HEADINGS, growth_rows(answer.growth), right=(0, 1, 2, 3, 4, 5))
+    return ExitCode.OK if answer.fits else ExitCode.PREFLIGHT
+
+
+def _monitoring(profile: Profile) -> tuple[Manifest, ...]:
+    """The overlay with the monitoring component switched on, for the question what that would cost."""
+    overlay = REPOSITORY / profile.overlay
+    component = REPOSITORY / "k8s" / "components" / "monitoring"
+    if not overlay.is_relative_to(REPOSITORY / "k8s") or not component.is_dir():
+        return ()
+    with TemporaryDirectory(dir=REPOSITORY / "k8s", prefix=".monitoring-") as folder:
+        base = overlay.relative_to(REPOSITORY / "k8s")
+        text = f"resources: [../{base}]\ncomponents: [../components/{component.name}]\n"
+        (Path(folder) / "kustomization.yaml").write_text(text)
+        return load(render_overlay(Path(folder)), "monitoring", namespace=profile.namespace)
 
 
 def platform_show(target: Target, name: str | None) -> ExitCode:

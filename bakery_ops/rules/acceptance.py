@@ -1,4 +1,4 @@
-"""The acceptance contract: what must hold before a deploy may be called a success (docs/platform.md, "What success is").
+"""The acceptance contract: what must hold before a deploy may be called a success.
 
 Each check is one function from facts to a result, listed in `CHECKS` under its stable name.
 """
@@ -37,7 +37,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What a GET through the API server's service proxy brought: status 0 when nothing answered. `seconds` is the best of the tries."""
+    """What a GET through the service proxy brought; status 0: nothing answered. `seconds`: of the best try."""
 
     status: int
     body: str
@@ -122,9 +122,7 @@ def _no_restarts(facts: Facts) -> CheckResult:
                 restarted.append(f"{where}: {container.restart_count} restart(s)")
     if killed:
         remedy = "raise the memory limit, or find the leak: invoke capacity shows the headroom"
-        return CheckResult(
-            "no-oom-kills", CheckState.FAILED, f"{len(killed)} container(s) OOMKilled", tuple(killed), remedy
-        )
+        return CheckResult("no-oom-kills", CheckState.FAILED, f"{len(killed)} OOMKilled", tuple(killed), remedy)
     if restarted:
         message = f"{len(restarted)} container(s) have restarted since their pod started"
         return CheckResult("no-oom-kills", CheckState.WARNING, message, tuple(restarted))
@@ -169,17 +167,21 @@ def _autoscalers(facts: Facts) -> CheckResult:
     if not names:
         return CheckResult("autoscalers-active", CheckState.SKIPPED, "the render has no autoscaler")
     blind = [
-        f"{name}: {'; '.join(facts.judgements[name].warnings) or _told(facts.judgements[name])}"
-        for name in names
-        if facts.judgements[name].verdict is not Verdict.READY or facts.judgements[name].warnings
+        f"{name.partition('/')[2]}: {_short('; '.join(judgement.warnings) or _told(judgement))}"
+        for name, judgement in ((name, facts.judgements[name]) for name in names)
+        if judgement.verdict is not Verdict.READY or judgement.warnings
     ]
     if blind:
         message = f"{len(names) - len(blind)} of {len(names)} autoscalers see their metrics"
         state = CheckState.WARNING
         return CheckResult(
-            "autoscalers-active", state, message, tuple(blind), "metrics may need up to 3 minutes; verify again"
+            "autoscalers-active", state, message, tuple(blind), "metrics may take 3 minutes; verify again"
         )
     return CheckResult("autoscalers-active", CheckState.PASSED, f"{len(names)} of {len(names)} autoscalers active")
+
+
+def _short(text: str, limit: int = 160) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _answered(answer: HttpAnswer) -> str:

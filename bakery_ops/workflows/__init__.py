@@ -1,1 +1,1 @@
-"""The verbs: gather, decide, act, return a report. A workflow reaches the world only through the Protocols of `ports`."""
+"""The verbs: gather, decide, act, return a report. A workflow reaches the world only through `ports`."""

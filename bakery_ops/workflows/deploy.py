@@ -1,6 +1,6 @@
 """`deploy`: from a rendered platform to a verified one. Each step is one function; stopping early is the dry run.
 
-gather (facts, live objects, journal) -> decide (capacity, references, plan) -> act (secrets, images, rollout) -> verify.
+gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets, images, rollout) -> verify.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.result import RolloutResult
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows import rollout
-from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot
+from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot, watched_only
 from bakery_ops.workflows.ports import Clock, Mirror, Requests, Say
 from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.verify import verify
@@ -62,6 +62,8 @@ class Ports:
         ensure_images: Makes these images available to the cluster's nodes.
         facts: Reads storage classes, ingress classes and cluster nodes.
         prove_capacity: Raises PreflightRefused when the platform does not fit the cluster's nodes.
+        apply_everything: Another engine, which applies all at once; our waits, evidence and verification go on after
+            it. None: we apply node by node.
     """
 
     requests: Requests
@@ -77,10 +79,11 @@ class Ports:
     prove_capacity: Callable[[Graph], None]
     request_count: Callable[[], int]
     say: Say
+    apply_everything: Callable[[], None] | None = None
 
 
 class Wishes(NamedTuple):
-    """What the user asked of this deploy. `simulated`: containers do not really run there. `workers`: parallel writes."""
+    """What the user asked of this deploy. `simulated`: nothing really runs there. `workers`: parallel writes."""
 
     only: tuple[str, ...] = ()
     dry_run: bool = False
@@ -112,11 +115,15 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     with ports.lock() as lock:
         created = tuple(ports.ensure_credentials(graph))
         ports.ensure_images(images(graph))
-        decided, seen = _decide(graph, ports, chosen)
         _references_exist(graph, ports.requests)
+        if ports.apply_everything is not None:
+            ports.apply_everything()
+        decided, seen = _decide(graph, ports, chosen)
+        if ports.apply_everything is not None:
+            decided = watched_only(graph)
         _dry_runs(graph, decided, ports, wishes)
         ports.say(_summary(decided))
-        ports.inventory.write(_inventory(graph, decided, ports))
+        ports.inventory.write(_inventory(graph, ports))
         result = rollout.drive(
             graph,
             decided,
@@ -165,8 +172,8 @@ def _served(requests: Requests, graph: Graph) -> None:
     served = requests.served([node.ref for node in graph.values()])
     missing = sorted(
         f"{kind}.{group}" if group else kind
-        for (group, kind), is_ in served.items()
-        if not is_ and (group, kind) not in defined
+        for (group, kind), is_served in served.items()
+        if not is_served and (group, kind) not in defined
     )
     if missing:
         raise PreflightRefused(
@@ -199,9 +206,9 @@ def _references_exist(graph: Graph, requests: Requests) -> None:
     wanted: dict[ObjectRef, str] = {}
     for node in graph.values():
         for reference in references(node.manifest):
-            if reference.target.kind in ("Secret", "ConfigMap") and not reference.optional:
-                if graph.by_ref(reference.target) is None:
-                    wanted.setdefault(reference.target, node.name)
+            is_configuration = reference.target.kind in ("Secret", "ConfigMap")
+            if is_configuration and not reference.optional and graph.by_ref(reference.target) is None:
+                wanted.setdefault(reference.target, node.name)
     with ThreadPoolExecutor(_DRY_RUNS) as pool:
         answers = zip(wanted, pool.map(requests.read, wanted), strict=True)
     missing = [f"{ref} (for {wanted[ref]})" for ref, answer in answers if answer.status == 404]
@@ -243,7 +250,7 @@ def _summary(decided: Plan) -> str:
     return f"plan: {', '.join(parts)}" + (f", {len(decided.prune)} to prune" if decided.prune else "")
 
 
-def _inventory(graph: Graph, decided: Plan, ports: Ports) -> list[ObjectRef]:
+def _inventory(graph: Graph, ports: Ports) -> list[ObjectRef]:
     known = set(ports.inventory.read())
     known.update(node.ref for node in graph.values())
     return sorted(known)

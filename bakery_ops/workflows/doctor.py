@@ -31,8 +31,12 @@ def examine(profile: Profile, shell: Shell, host: Host, *, real_node_obstacles: 
         findings.append(_program(shell, ("go", "version"), "Go, which builds the sandbox", "note", _GO))
         findings += _real_node(real_node_obstacles)
     if profile.images == "skaffold":
-        findings.append(_program(shell, ("skaffold", "version"), "Skaffold, which builds the images", "missing", _SKAFFOLD))
-        findings.append(_program(shell, ("docker", "info", "--format", "{{.ServerVersion}}"), "a Docker daemon", "missing", _DOCKER))
+        findings.append(
+            _program(shell, ("skaffold", "version"), "Skaffold, which builds the images", "missing", _SKAFFOLD)
+        )
+        findings.append(
+            _program(shell, ("docker", "info", "--format", "{{.ServerVersion}}"), "a Docker daemon", "missing", _DOCKER)
+        )
     if any(pattern.startswith("colima") for pattern in profile.contexts):
         findings.append(_program(shell, ("colima", "version"), "Colima, for a local cluster", "note", _COLIMA))
     findings.append(_AUDIT)
@@ -45,7 +49,7 @@ _DOCKER = "start one: invoke colima.start, or the machine's own"
 _COLIMA = "install Colima and Lima, or use another local cluster"
 _AUDIT = Finding(
     "note",
-    "API-server audit logging could not be verified: it is a flag and a file of the server's host, which no client sees",
+    "API-server audit logging could not be verified: it is a flag and a file of the server's host, unseen by clients",
     "on the host: k8s/host/README.md",
 )
 

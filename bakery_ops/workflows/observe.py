@@ -75,6 +75,11 @@ def observed_kinds() -> Mapping[str, str]:
     return _OBSERVED
 
 
+def watched_only(graph: Graph) -> Plan:
+    """The plan that writes nothing and looks at every node."""
+    return Plan({name: Step(name, Action.SKIP, "observed", "") for name in graph})
+
+
 class Standing(NamedTuple):
     """How the platform stands at one moment."""
 
@@ -86,7 +91,7 @@ class Standing(NamedTuple):
 def judge_now(requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts) -> Standing:
     """Every node of `graph` as it stands now; nothing is written and nothing is waited for."""
     seen = snapshot(requests, graph, extra=_OBSERVED)
-    still = Plan({name: Step(name, Action.SKIP, "observed", "") for name in graph})
+    still = watched_only(graph)
     rollout, _commands = machine.begin(
         graph,
         still,

@@ -1,4 +1,4 @@
-"""What the workflows need of the world. Adapters fit structurally; `bootstrap` picks them, mypy checks the fit there."""
+"""What the workflows need of the world. Adapters fit structurally; `bootstrap` picks them, mypy checks the fit."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ class Requests(Protocol):
 
     def read(self, ref: ObjectRef) -> Answer: ...
 
-    def list(self, group: str, kind: str, namespace: str | None, *, label_selector: str = "") -> Sequence[Mapping[str, Any]]:
+    def list(
+        self, group: str, kind: str, namespace: str | None, *, label_selector: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
         """Whole objects as dictionaries, all pages; [] when the kind is not served."""
 
     def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer: ...
@@ -67,7 +69,9 @@ class Requests(Protocol):
         self, namespace: str, pod: str, container: str, *, previous: bool = False, tail_lines: int = 50
     ) -> Sequence[str]: ...
 
-    def proxy_get(self, namespace: str, service: str, port: str, path: str, *, timeout: float = 5.0) -> tuple[int, bytes, float]:
+    def proxy_get(
+        self, namespace: str, service: str, port: str, path: str, *, timeout: float = 5.0
+    ) -> tuple[int, bytes, float]:
         """GET through the API server's service proxy: status, body (at most 64 KiB), seconds taken."""
 
     def served(self, refs: Iterable[ObjectRef]) -> Mapping[tuple[str, str], bool]:
