@@ -64,15 +64,17 @@ def capacity(
 def prove_on_cluster(requests: Requests, graph: Graph) -> CapacityReport:
     """The proof against the nodes of a running cluster and the foreign pods on them.
 
-    Raises: PreflightRefused with the arithmetic when a phase does not fit.
+    A peak that does not fit is in the report and no refusal: Jobs wait for each other's place, and pods of a rolling
+    update follow one by one. What never finds a place is refused.
+    Raises: PreflightRefused with the arithmetic. OperationFailed: nodes or pods may not be listed.
     """
     pods = requests.list("", "Pod", None)
     nodes = live_machines(requests.list("", "Node", None), pods, ours=_ours(graph, pods))
     report = prove(graph, nodes)
-    if report.verdict is Verdict.TOO_SMALL:
+    if not report.steady.fits or report.problems or report.never:
         raise PreflightRefused(
             f"the platform does not fit the cluster's {len(nodes)} node(s)",
-            details=[*lines(report), *report.problems],
+            details=[*lines(report), *report.problems, *(f"no place at all for {name}" for name in report.never)],
             remedy=report.advice[-1] if report.advice else "invoke capacity",
         )
     return report

@@ -84,8 +84,9 @@ def live_machines(
     for node in nodes:
         metadata, spec = node.get("metadata") or {}, node.get("spec") or {}
         name = str(metadata.get("name"))
-        taints = list(listed(spec, "taints"))
-        if spec.get("unschedulable") and not any(taint.get("key") == _CORDONED for taint in taints):
+        # Taints of the cluster's own say how the node is at this moment, which a proof is not about.
+        taints = [taint for taint in listed(spec, "taints") if not str(taint.get("key")).startswith(_OF_THE_MOMENT)]
+        if spec.get("unschedulable"):
             taints.append({"key": _CORDONED, "effect": "NoSchedule"})
         found.append(
             Machine(
@@ -100,3 +101,4 @@ def live_machines(
 
 
 _CORDONED = "node.kubernetes.io/unschedulable"
+_OF_THE_MOMENT = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")

@@ -75,7 +75,10 @@ class Consumer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CapacityReport:
-    """All that `invoke capacity` shows. Amounts: CPU in thousandths of a core, memory and storage in bytes."""
+    """All that `invoke capacity` shows. Amounts: CPU in thousandths of a core, memory and storage in bytes.
+
+    `never`: workloads of which not even one pod more finds a place beside the steady state: waiting does not help them.
+    """
 
     machines: tuple[MachineRow, ...]
     phases: tuple[PhaseRow, ...]
@@ -85,6 +88,7 @@ class CapacityReport:
     unlimited: tuple[str, ...]
     storage: int
     problems: tuple[str, ...]
+    never: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
 
@@ -120,9 +124,19 @@ def prove(graph: Graph, nodes: Sequence[Machine]) -> CapacityReport:
         unlimited=unlimited,
         storage=claims_total(graph),
         problems=problems,
+        never=tuple(_never(phases, rows, nodes)),
     )
     warnings = tuple(_warnings(report, phases, nodes))
     return replace(report, warnings=warnings, advice=tuple(_advice(report, graph, load, nodes)))
+
+
+def _never(phases: Sequence[Phase], rows: Sequence[PhaseRow], nodes: Sequence[Machine]) -> Iterable[str]:
+    for phase, row in zip(phases, rows, strict=True):
+        failing = {name for name, _, _ in row.unplaced}
+        single = {demand.name: demand for demand in phase.added if demand.name in failing}
+        for name, demand in sorted(single.items()):
+            if pack(phase.lasting, nodes, added=[demand]).unplaced:
+                yield name
 
 
 def fits(graph: Graph, nodes: Sequence[Machine]) -> bool:

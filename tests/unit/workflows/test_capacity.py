@@ -68,6 +68,18 @@ def test_a_cluster_with_room_is_proved():
     assert report.steady.fits
 
 
+def test_a_peak_that_has_to_wait_is_no_refusal_and_a_pod_without_any_place_is():
+    job = deployment("one", cpu="2")
+    del job["spec"]["selector"], job["spec"]["replicas"]
+    jobs = [{**job, "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name}} for name in ("one", "two")]
+    graph = build_graph(manifests(deployment("web"), *jobs))
+    report = prove_on_cluster(World().cluster, graph)
+    assert not all(phase.fits for phase in report.phases)
+    with pytest.raises(PreflightRefused) as caught:
+        prove_on_cluster(World(cpu="2500m").cluster, graph)
+    assert "no place at all for one" in caught.value.details
+
+
 def test_foreign_pods_take_room_and_our_own_do_not_count_twice():
     world = World()
     world.pod("web-1", "2", {"app": "web"})
