@@ -15,6 +15,7 @@ rm -f "$data/database/postmaster.pid"
   "-c listen_addresses= -c unix_socket_directories=/var/run/postgresql -c shared_buffers=256MB"
 cd "$data/project"
 nominatim refresh --project-dir . --website --functions
-nominatim serve --project-dir . --server 0.0.0.0:8080 &
+# The other engines need Python packages that the image lacks.
+nominatim serve --project-dir . --engine php --server 0.0.0.0:8080 &
 server=$!
 wait "$server"
