@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parents[1]
 ARGV = (sys.executable, "-m", "bakery_ops.commandline")
 
 
-def invoke(*words: str, timeout: float = 900.0, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def invoke(
+    *words: str, timeout: float = 900.0, env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
     """`invoke WORDS`, to its end."""
     return subprocess.run(
         [*ARGV, *words],
@@ -40,7 +42,12 @@ def deploy_document(*words: str) -> tuple[int, dict[str, Any]]:
 def interrupted(*words: str, after: str, by: signal.Signals = signal.SIGINT) -> tuple[int, str]:
     """`invoke WORDS`, sent a signal as soon as a progress line contains `after`: exit code and stderr."""
     process = subprocess.Popen(
-        [*ARGV, *words], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        [*ARGV, *words],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
     )
     assert process.stderr is not None
     lines: list[str] = []

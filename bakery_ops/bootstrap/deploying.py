@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from typing import NamedTuple
 
 from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
@@ -23,6 +23,7 @@ from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.report import deploys
+from bakery_ops.report.live import LiveProgress
 from bakery_ops.report.progress import LineProgress
 from bakery_ops.report.runs import RunFolder
 from bakery_ops.report.terminal import Terminal
@@ -30,6 +31,7 @@ from bakery_ops.report.verification import show_checks, verification_document
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout.events import LeaseLost, Outcome
 from bakery_ops.rules.rollout.options import FailMode, Options
+from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.rules.verdict import Verdict
 from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
@@ -86,10 +88,10 @@ def deploy(options: DeployOptions) -> ExitCode:
         folder = stack.enter_context(RunFolder(REPOSITORY / "runs", run_id))
         profile = opened.rendered.profile
         deploys.introduce(terminal, profile.overlay, opened.graph, opened.place.context, opened.connection.version)
-        watchers = Watchers(LineProgress(terminal), folder.event)
-        report = deploy_platform(
-            opened.graph, _wishes(options, opened), _ports(opened, terminal, options.engine), watchers
-        )
+        ports = _ports(opened, terminal, options.engine)
+        with _progress(terminal, options.output) as progress:
+            watchers = Watchers(progress, folder.event)
+            report = deploy_platform(opened.graph, _wishes(options, opened), ports, watchers)
         summary = deploys.document(report, profile.name, opened.place.context)
         folder.summary(summary)
         deploys.write_reports(reports, summary)
@@ -98,6 +100,17 @@ def deploy(options: DeployOptions) -> ExitCode:
         else:
             deploys.show(terminal, report, folder.path, _hints(opened))
     return _EXIT[report.outcome]
+
+
+@contextmanager
+def _progress(terminal: Terminal, output: str | None) -> Iterator[Callable[[RolloutView], None]]:
+    """A live view where a person looks on, lines everywhere else."""
+    if output not in (None, "rich") or not terminal.animated:
+        yield LineProgress(terminal)
+        return
+    live = LiveProgress(terminal)
+    with live.drawing():
+        yield live
 
 
 def _hints(opened: _Opened) -> list[str]:

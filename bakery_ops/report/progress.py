@@ -10,10 +10,14 @@ HEARTBEAT = 30.0  # seconds without a line
 
 
 class LineProgress:
-    """Prints to the terminal's stderr. Only workloads and what goes wrong are shown; configuration is counted."""
+    """Prints to the terminal's stderr. Only workloads and what goes wrong are shown; configuration is counted.
 
-    def __init__(self, terminal: Terminal) -> None:
+    `only_trouble`: leave what goes well, and the heartbeat, to a live view beside it.
+    """
+
+    def __init__(self, terminal: Terminal, *, only_trouble: bool = False) -> None:
         self._terminal = terminal
+        self._only_trouble = only_trouble
         self._shown: dict[str, Verdict] = {}
         self._spoke_at = 0.0
         self._causes: set[str] = set()
@@ -30,7 +34,7 @@ class LineProgress:
             if key not in self._causes:
                 self._causes.add(key)
                 self._say(f"cause: {sentence}")
-        if self._terminal.elapsed() - self._spoke_at > HEARTBEAT:
+        if not self._only_trouble and self._terminal.elapsed() - self._spoke_at > HEARTBEAT:
             self._say(_heartbeat(view))
 
     def _is_news(self, node: NodeView) -> bool:
@@ -38,7 +42,9 @@ class LineProgress:
             return False
         if node.verdict in (Verdict.FAILED, Verdict.FAILING):
             return True
-        return node.is_workload and node.started is not None and node.verdict is Verdict.READY
+        return (
+            not self._only_trouble and node.is_workload and node.started is not None and node.verdict is Verdict.READY
+        )
 
     def _say(self, line: str) -> None:
         self._spoke_at = self._terminal.elapsed()

@@ -1,0 +1,123 @@
+"""The whole platform on a real node: deployed, verified, ordered, unchanged the second time, closed to plaintext."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+import pytest
+
+from bakery_ops.sandbox.lifecycle import SandboxStatus
+from tests.commands import deploy_document, invoke, kubectl, objects
+
+pytestmark = pytest.mark.timeout(900)
+
+NAMESPACE = "bakery-ia"
+
+
+@pytest.fixture(scope="module")
+def platform(real_cluster: SandboxStatus) -> tuple[int, dict]:
+    return deploy_document("--context", real_cluster.context)
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def condition_time(item: dict, kind: str) -> datetime:
+    return next(moment(c["lastTransitionTime"]) for c in item["status"]["conditions"] if c["type"] == kind)
+
+
+def ready_times(items: list[dict]) -> dict[str, datetime]:
+    """When each pod's owner was ready first: pods by `app.kubernetes.io/name` and component, Jobs by name."""
+    found = {}
+    for item in items:
+        labels = item["metadata"]["labels"]
+        if item["kind"] == "Job":
+            found[item["metadata"]["name"]] = condition_time(item, "Complete")
+        else:
+            found[f"{labels['app.kubernetes.io/name']}/{labels['app.kubernetes.io/component']}"] = condition_time(
+                item, "Ready"
+            )
+    return found
+
+
+def test_everything_is_ready_and_every_check_passes(platform):
+    code, report = platform
+    assert (code, report["outcome"]) == (0, "succeeded"), json.dumps(report.get("causes"), indent=1)
+    assert {node["verdict"] for node in report["nodes"]} == {"ready"}
+    states = {check["name"]: check["state"] for check in report["checks"]}
+    assert states.pop("autoscalers-active") in ("passed", "warning")  # metrics need a minute after a cold start
+    assert set(states.values()) == {"passed"}, states
+
+
+def test_nothing_started_before_what_it_waits_for(platform, real_cluster):
+    items = objects(real_cluster.kubeconfig, ("pods", "jobs"), NAMESPACE)
+    running = [
+        item for item in items if item["kind"] == "Job" or item["metadata"]["ownerReferences"][0]["kind"] != "Job"
+    ]
+    ready = ready_times(running)
+    for job in (item for item in items if item["kind"] == "Job"):
+        name, owner = job["metadata"]["name"], job["metadata"]["labels"].get("bakery-ia.dev/data-owner")
+        created = moment(job["metadata"]["creationTimestamp"])
+        if name.endswith("-migration"):
+            assert created >= ready[f"{owner}/database"], name
+        elif name.startswith("demo-seed-"):
+            assert created >= ready[f"{owner}/microservice"], name
+    for deployment in objects(real_cluster.kubeconfig, ("deployments",), NAMESPACE):
+        labels = deployment["metadata"]["labels"]
+        created = moment(deployment["metadata"]["creationTimestamp"])
+        if labels["app.kubernetes.io/component"] == "microservice":
+            owner = labels["app.kubernetes.io/name"]
+            assert created >= ready[f"{owner}-migration"], owner
+            assert created >= ready[f"{owner}/database"], owner
+            assert created >= ready["redis/infrastructure"], owner
+
+
+def test_a_second_deploy_writes_nothing(platform, real_cluster):
+    code, report = deploy_document("--context", real_cluster.context)
+    assert (code, report["changes"]) == (0, [])
+
+
+def test_verify_agrees(platform, real_cluster):
+    ended = invoke("verify", "--context", real_cluster.context)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+def test_the_briefs_own_log_command_works(platform, real_cluster):
+    selector = "app.kubernetes.io/component=microservice"
+    words = ("logs", "-n", NAMESPACE, "-l", selector, "--tail=5", "--max-log-requests=30")
+    assert kubectl(real_cluster.kubeconfig, *words).strip()
+
+
+def test_seeds_really_wrote_rows(platform, real_cluster):
+    query = "select count(*) > 0 from items"
+    shell = f'psql -U postgres -d inventory -Atc "{query}"'
+    words = ("exec", "-n", NAMESPACE, "inventory-db-0", "-c", "postgres", "--", "sh", "-c", shell)
+    assert kubectl(real_cluster.kubeconfig, *words).strip() == "t"
+
+
+def test_postgresql_and_redis_refuse_plaintext(platform, real_cluster):
+    plain = (
+        "PGPASSWORD=x psql 'host=auth-db.bakery-ia.svc user=auth dbname=auth sslmode=disable connect_timeout=5' -c 'select 1' 2>&1;"
+        "(printf 'PING\\r\\n'; sleep 1) | timeout 3 cat > /dev/tcp/redis/6379 2>&1 && echo sent; true"
+    )
+    words = ("exec", "-n", NAMESPACE, "auth-db-0", "-c", "postgres", "--", "bash", "-c", plain)
+    said = kubectl(real_cluster.kubeconfig, *words)
+    assert "no encryption" in said or "rejects connection" in said, said
+
+
+def test_a_platform_member_that_fails_is_named_as_the_one_cause(platform, real_cluster):
+    """redis loses its certificate Secret and is restarted: one sentence, about redis, and nothing else."""
+    kubeconfig = real_cluster.kubeconfig
+    saved = kubectl(kubeconfig, "-n", NAMESPACE, "get", "secret", "redis-tls", "-o", "yaml")
+    kubectl(kubeconfig, "-n", NAMESPACE, "delete", "secret", "redis-tls")
+    kubectl(kubeconfig, "-n", NAMESPACE, "delete", "pod", "redis-0", "--wait=false")
+    try:
+        status = invoke("deploy.status", "--context", real_cluster.context)
+        assert status.returncode == 3
+        assert "redis" in status.stdout
+    finally:
+        kubectl(kubeconfig, "apply", "-f", "-", stdin=saved)
+    code, report = deploy_document("--context", real_cluster.context)
+    assert (code, report["outcome"]) == (0, "succeeded")
