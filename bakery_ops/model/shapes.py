@@ -16,10 +16,9 @@ _METADATA: Final[dict[str, Any]] = {"labels": _TEXTS, "annotations": _TEXTS}
 _NAMED: Final[dict[str, Any]] = {"name": str}
 _NUMBER: Final = (int, float)
 _QUANTITY: Final = (str, int, float)
-_SELECTOR: Final[dict[str, Any]] = {
-    "matchLabels": _TEXTS,
-    "matchExpressions": [{"key": str, "operator": str, "values": [str]}],
-}
+_EXPRESSIONS: Final[list[Any]] = [{"key": str, "operator": str, "values": [str]}]
+_SELECTOR: Final[dict[str, Any]] = {"matchLabels": _TEXTS, "matchExpressions": _EXPRESSIONS}
+_TERM: Final[dict[str, Any]] = {"labelSelector": _SELECTOR, "topologyKey": str, "namespaces": [str]}
 _RESOURCES: Final[dict[str, Any]] = {"requests": {"*": _QUANTITY}, "limits": {"*": _QUANTITY}}
 _KEY: Final[dict[str, Any]] = {"name": str, "key": str, "optional": bool}
 _ITEMS: Final[list[Any]] = [{"key": str, "path": str}]
@@ -66,7 +65,15 @@ _POD: Final[dict[str, Any]] = {
     "overhead": {"*": _QUANTITY},
     "resources": _RESOURCES,
     "tolerations": [{"key": str, "operator": str, "value": str, "effect": str}],
-    "affinity": {"nodeAffinity": dict, "podAffinity": dict, "podAntiAffinity": dict},
+    "affinity": {
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": _EXPRESSIONS, "matchFields": _EXPRESSIONS}]
+            }
+        },
+        "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [_TERM]},
+        "podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [_TERM]},
+    },
     "securityContext": {"seccompProfile": {"type": str}, "sysctls": [_NAMED]},
     "volumes": [
         {
@@ -81,6 +88,7 @@ _POD: Final[dict[str, Any]] = {
     ],
 }
 _TEMPLATE: Final[dict[str, Any]] = {"metadata": _METADATA, "spec": _POD}
+_CLAIM: Final[dict[str, Any]] = {"resources": _RESOURCES, "storageClassName": str, "volumeName": str}
 _WORKLOAD: Final[dict[str, Any]] = {
     "replicas": int,
     "selector": _SELECTOR,
@@ -88,7 +96,7 @@ _WORKLOAD: Final[dict[str, Any]] = {
     "strategy": {"type": str, "rollingUpdate": {"maxSurge": (int, str), "maxUnavailable": (int, str)}},
     "updateStrategy": {"type": str, "rollingUpdate": {"maxSurge": (int, str), "maxUnavailable": (int, str)}},
     "serviceName": str,
-    "volumeClaimTemplates": [{"metadata": dict, "spec": {"resources": _RESOURCES, "storageClassName": str}}],
+    "volumeClaimTemplates": [{"metadata": _NAMED, "spec": _CLAIM}],
 }
 _JOB: Final[dict[str, Any]] = {
     "template": _TEMPLATE,
@@ -100,6 +108,7 @@ _JOB: Final[dict[str, Any]] = {
     "ttlSecondsAfterFinished": int,
 }
 _BACKEND: Final[dict[str, Any]] = {"service": {"name": str, "port": {"name": str, "number": int}}}
+_BEHIND: Final[dict[str, Any]] = {"name": str, "namespace": str}
 _SUBJECTS: Final[list[Any]] = [{"kind": str, "name": str, "namespace": str}]
 
 _KINDS: Final[Mapping[str, Shape]] = {
@@ -120,7 +129,8 @@ _KINDS: Final[Mapping[str, Shape]] = {
     },
     "ConfigMap": {"data": _TEXTS, "binaryData": _TEXTS},
     "Secret": {"type": str, "data": dict, "stringData": dict},
-    "PersistentVolumeClaim": {"spec": {"storageClassName": str, "resources": _RESOURCES}},
+    "PersistentVolumeClaim": {"spec": _CLAIM},
+    "PriorityClass": {"value": int},
     "HorizontalPodAutoscaler": {
         "spec": {
             "scaleTargetRef": {"apiVersion": str, "kind": str, "name": str},
@@ -140,12 +150,14 @@ _KINDS: Final[Mapping[str, Shape]] = {
     },
     "RoleBinding": {"roleRef": {"kind": str, "name": str}, "subjects": _SUBJECTS},
     "ClusterRoleBinding": {"roleRef": {"kind": str, "name": str}, "subjects": _SUBJECTS},
-    "LimitRange": {"spec": {"limits": [dict]}},
+    "LimitRange": {
+        "spec": {"limits": [{"type": str, "default": {"*": _QUANTITY}, "defaultRequest": {"*": _QUANTITY}}]}
+    },
     "ResourceQuota": {"spec": {"hard": {"*": _QUANTITY}}},
     "CustomResourceDefinition": {"spec": {"group": str, "names": {"kind": str}, "scope": str}},
-    "ValidatingWebhookConfiguration": {"webhooks": [{"name": str, "clientConfig": {"service": _NAMED}}]},
-    "MutatingWebhookConfiguration": {"webhooks": [{"name": str, "clientConfig": {"service": _NAMED}}]},
-    "APIService": {"spec": {"service": _NAMED}},
+    "ValidatingWebhookConfiguration": {"webhooks": [{"name": str, "clientConfig": {"service": _BEHIND}}]},
+    "MutatingWebhookConfiguration": {"webhooks": [{"name": str, "clientConfig": {"service": _BEHIND}}]},
+    "APIService": {"spec": {"service": _BEHIND}},
 }
 
 
