@@ -9,41 +9,33 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from bakery_ops.model.content import canonical
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.times import format_time
 from tests.fakes import FakeCluster
+from tests.pod_life import (
+    BAD_IMAGE,
+    CRASH,
+    FAULTS,
+    JOB_FAILS,
+    MISSING_SECRET,
+    OUT_OF_MEMORY,
+    QUOTA,
+    STUCK,
+    UNSCHEDULABLE,
+    Behaviour,
+    PodLife,
+    condition,
+)
+
+__all__ = [
+    "BAD_IMAGE", "CRASH", "FAULTS", "JOB_FAILS", "MISSING_SECRET", "OUT_OF_MEMORY", "QUOTA", "STUCK", "UNSCHEDULABLE",
+    "Behaviour", "Simulation",
+]  # fmt: skip
 
 Body = Mapping[str, Any]
-
-MISSING_SECRET = "config"
-BAD_IMAGE = "image"
-CRASH = "crash"
-OUT_OF_MEMORY = "oom"
-JOB_FAILS = "job fails"
-UNSCHEDULABLE = "unschedulable"
-QUOTA = "quota"
-STUCK = "stuck"
-FAULTS = (MISSING_SECRET, BAD_IMAGE, CRASH, OUT_OF_MEMORY, UNSCHEDULABLE, QUOTA, STUCK)
-
-
-@dataclass(frozen=True)
-class Behaviour:
-    """How one workload behaves.
-
-    Attributes:
-        start: Seconds from the pod's creation to Ready (of a Job: to Complete).
-        fault: One of FAULTS, JOB_FAILS for a Job, or "".
-        blip_at: Seconds after Ready at which the pod loses its readiness for `blip_for` seconds; None: never.
-    """
-
-    start: float = 1.0
-    fault: str = ""
-    blip_at: float | None = None
-    blip_for: float = 3.0
 
 
 class Simulation:
@@ -53,6 +45,7 @@ class Simulation:
         self.cluster = cluster
         self.behaviours = dict(behaviours or {})
         self.runs: Counter[str] = Counter()
+        self.lives: dict[ObjectRef, PodLife] = {}
         self._events = 0
         cluster.on_write.append(self._written)
 
@@ -90,10 +83,10 @@ class Simulation:
         fault = self.behaviour(ref.name).fault
         if replica_set not in self.cluster.stored:
             self._put(replica_set, ref, labels, {"replicas": replicas}, annotations={_REVISION: revision})
-        conditions = [_condition("Progressing", "True", "NewReplicaSetCreated", self.now)]
+        conditions = [condition("Progressing", "True", "NewReplicaSetCreated", self.now)]
         if fault == QUOTA:
             message = "pods is forbidden: exceeded quota"
-            conditions.append(_condition("ReplicaFailure", "True", "FailedCreate", self.now, message))
+            conditions.append(condition("ReplicaFailure", "True", "FailedCreate", self.now, message))
             self._event(replica_set, "FailedCreate", f"Error creating: {message}")
         self.cluster.set_status(
             ref, observedGeneration=generation, replicas=0, updatedReplicas=0, readyReplicas=0,
@@ -121,8 +114,8 @@ class Simulation:
             ref, observedGeneration=generation, replicas=len(pods), updatedReplicas=len(pods), readyReplicas=ready,
             availableReplicas=ready,
             conditions=[
-                _condition("Progressing", "True", reason, self.now),
-                _condition("Available", "True" if done else "False", "MinimumReplicas", self.now),
+                condition("Progressing", "True", reason, self.now),
+                condition("Available", "True" if done else "False", "MinimumReplicas", self.now),
             ],
         )  # fmt: skip
 
@@ -174,7 +167,7 @@ class Simulation:
         def begin() -> None:
             if self._lives(ref, uid):
                 self.cluster.set_status(ref, active=1, startTime=format_time(self.now))
-                self._pod(pod, ref, labels, ref, lambda: None, restart_policy="Never")
+                self._pod(pod, ref, labels, ref, lambda: None, once=True)
                 if self.behaviour(ref.name).fault not in FAULTS:
                     self.cluster.after(self.behaviour(ref.name).start, end)
 
@@ -182,15 +175,13 @@ class Simulation:
             if not self._lives(ref, uid):
                 return
             failed = self.behaviour(ref.name).fault == JOB_FAILS
-            if failed:
-                self._container(pod, {"terminated": {"exitCode": 1, "reason": "Error"}}, phase="Failed")
-            else:
-                self._container(pod, {"terminated": {"exitCode": 0, "reason": "Completed"}}, phase="Succeeded")
+            reason, ended = ("Error", "Failed") if failed else ("Completed", "Succeeded")
+            self.lives[pod].show({"terminated": {"exitCode": int(failed), "reason": reason}}, phase=ended)
             kind, reason = ("Failed", "BackoffLimitExceeded") if failed else ("Complete", "CompletionsReached")
             message = "Job has reached the specified backoff limit" if failed else ""
             self.cluster.set_status(
                 ref, active=0, succeeded=int(not failed), failed=int(failed),
-                conditions=[_condition(kind, "True", reason, self.now, message)],
+                conditions=[condition(kind, "True", reason, self.now, message)],
             )  # fmt: skip
 
         self.cluster.after(0.01, begin)
@@ -233,83 +224,27 @@ class Simulation:
         labels: Mapping[str, str],
         workload: ObjectRef,
         changed: Callable[[], None],
-        restart_policy: str = "Always",
-    ) -> None:
-        behaviour = self.behaviour(workload.name)
-        spec = {"containers": [{"name": "app", "image": "app:1"}], "restartPolicy": restart_policy}
-        self._put(pod, owner, labels, spec)
-        uid = self.cluster.stored[pod].body["metadata"]["uid"]
-        if behaviour.fault == UNSCHEDULABLE:
-            message = "0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector."
-            condition = _condition("PodScheduled", "False", "Unschedulable", self.now, message)
-            self.cluster.set_status(pod, phase="Pending", conditions=[condition])
-            return
-        self._container(pod, {"waiting": {"reason": "ContainerCreating"}}, phase="Pending")
-
-        def alive() -> bool:
-            return self._lives(pod, uid)
-
-        def run() -> None:
-            if not alive():
-                return
-            if behaviour.fault in _WAITING:
-                reason, message = _WAITING[behaviour.fault]
-                self._container(pod, {"waiting": {"reason": reason, "message": message}}, phase="Pending")
-            else:
-                self._container(pod, {"running": {"startedAt": format_time(self.now)}}, phase="Running")
-                if behaviour.fault in (CRASH, OUT_OF_MEMORY):
-                    self.cluster.after(0.5, lambda: crash(1))
-            changed()
-
-        def crash(count: int) -> None:
-            if not alive():
-                return
-            reason, code = ("OOMKilled", 137) if behaviour.fault == OUT_OF_MEMORY else ("Error", 1)
-            ended = {"terminated": {"exitCode": code, "reason": reason, "finishedAt": format_time(self.now)}}
-            waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}}
-            self._container(pod, waiting, last=ended, restarts=count, phase="Running")
-            changed()
-            self.cluster.after(10.0 * 2 ** min(count, 4), lambda: again(count))
-
-        def again(count: int) -> None:
-            if alive():
-                self._container(pod, {"running": {"startedAt": format_time(self.now)}}, restarts=count, phase="Running")
-                self.cluster.after(0.5, lambda: crash(count + 1))
-
-        def ready(value: bool) -> None:
-            if alive():
-                running = {"running": {"startedAt": format_time(self.now)}}
-                self._container(pod, running, phase="Running", ready=value)
-                changed()
-
-        self.cluster.after(behaviour.start / 2, run)
-        if behaviour.fault == "" and restart_policy == "Always":
-            self.cluster.after(behaviour.start, lambda: ready(True))
-            if behaviour.blip_at is not None:
-                self.cluster.after(behaviour.start + behaviour.blip_at, lambda: ready(False))
-                self.cluster.after(behaviour.start + behaviour.blip_at + behaviour.blip_for, lambda: ready(True))
-
-    def _container(
-        self,
-        pod: ObjectRef,
-        state: Mapping[str, Any],
         *,
-        phase: str,
-        ready: bool = False,
-        restarts: int = 0,
-        last: Mapping[str, Any] | None = None,
-    ) -> None:
-        if pod not in self.cluster.stored:
-            return
-        status = {"name": "app", "image": "app:1", "ready": ready, "restartCount": restarts, "state": state}
-        if last is not None:
-            status["lastState"] = last
-        conditions = [
-            _condition("PodScheduled", "True", "", self.now),
-            _condition("Ready", "True" if ready else "False", "", self.now),
-        ]
-        self.cluster.set_status(pod, phase=phase, containerStatuses=[status], conditions=conditions)
-        self._slices(pod.namespace)
+        once: bool = False,
+    ) -> PodLife:
+        spec = {"containers": [{"name": "app", "image": "app:1"}], "restartPolicy": "Never" if once else "Always"}
+        self._put(pod, owner, labels, spec)
+        life = PodLife(self, pod, workload.name, self.behaviour(workload.name), changed, once=once)
+        self.lives[pod] = life
+        life.begin()
+        return life
+
+    def is_up(self, workload: str) -> bool:
+        """Whether a pod of the workload is ready."""
+        return any(life.workload == workload and life.is_ready and life.is_alive for life in self.lives.values())
+
+    def went_down(self, workload: str) -> None:
+        for life in list(self.lives.values()):
+            if life.is_alive:
+                life.lost(workload)
+
+    def readiness_changed(self, namespace: str) -> None:
+        self._slices(namespace)
 
     def _is_ready(self, pod: ObjectRef) -> bool:
         stored = self.cluster.stored.get(pod)
@@ -363,16 +298,3 @@ class Simulation:
 
 
 _REVISION = "deployment.kubernetes.io/revision"
-_WAITING = {
-    MISSING_SECRET: ("CreateContainerConfigError", 'secret "app-secrets" not found'),
-    BAD_IMAGE: ("ErrImagePull", "failed to pull image: manifest unknown"),
-    STUCK: ("ContainerCreating", ""),
-}
-
-
-def _condition(kind: str, status: str, reason: str, at: float, message: str = "") -> dict[str, Any]:
-    moment = format_time(at)
-    return {
-        "type": kind, "status": status, "reason": reason, "message": message, "lastUpdateTime": moment,
-        "lastTransitionTime": moment,
-    }  # fmt: skip
