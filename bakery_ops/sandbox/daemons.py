@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bakery_ops.errors import OperationFailed
+from bakery_ops.errors import OperationFailed, PreflightRefused
 from bakery_ops.sandbox import processes
 
 _TAIL_LINES = 20
@@ -29,6 +29,23 @@ class Daemon(NamedTuple):
     @property
     def is_running(self) -> bool:
         return processes.is_running(self.pid, self.identity)
+
+
+def _explain(lines: Sequence[str]) -> None:
+    """Raises: PreflightRefused when a daemon's last lines show a cause the user can do something about."""
+    text = "\n".join(lines)
+    if "no space left on device" in text:
+        raise PreflightRefused(
+            "the disk that holds the sandbox is full",
+            remedy="free some space, or point BAKERY_STATE_DIR at a larger disk, then start again",
+            details=lines,
+        )
+    if "address already in use" in text:
+        raise PreflightRefused(
+            "another program took a port the sandbox had chosen",
+            remedy="start again; it chooses other ports each time",
+            details=lines,
+        )
 
 
 class Daemons:
@@ -74,6 +91,7 @@ class Daemons:
         """Raises: OperationFailed with the last lines of the first daemon that died."""
         for daemon in self._listed:
             if not daemon.is_running:
+                _explain(self.tail(daemon))
                 raise OperationFailed(
                     f"the sandbox's {daemon.name} ended unexpectedly; its last lines are below, all in {daemon.log}",
                     remedy=remedy or "invoke sandbox.stop, then start it again",

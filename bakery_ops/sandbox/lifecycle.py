@@ -5,6 +5,7 @@ Everything is found again through the instance's directory, so any command can f
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import shutil
 import time
@@ -84,6 +85,9 @@ def start(
         _remove(place)
         try:
             return _start(place, chosen, tuple(nodes), program, repository, say=say)
+        except OSError as error:
+            _remove(place, keep_logs=True)
+            raise _explained(error) from error
         except BaseException:
             _remove(place, keep_logs=True)
             raise
@@ -245,6 +249,15 @@ def _remove(place: Instance, *, keep_logs: bool = False) -> None:
         if path.name == "lock" or (keep_logs and path.name == "logs"):
             continue
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+
+def _explained(error: OSError) -> PreflightRefused | OSError:
+    if error.errno == errno.ENOSPC:
+        return PreflightRefused(
+            "the disk that holds the sandbox is full",
+            remedy="free some space, or point BAKERY_STATE_DIR at a larger disk, then start again",
+        )
+    return error
 
 
 def _forget(place: Instance) -> None:

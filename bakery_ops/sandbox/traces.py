@@ -121,12 +121,25 @@ def make_cgroups(name: str) -> None:
         for setting in ("cpuset.cpus", "cpuset.mems"):
             if (group / setting).exists() and (root / setting).exists() and not (group / setting).read_text().strip():
                 (group / setting).write_text((root / setting).read_text())
+        _give_weight(group, os.cpu_count() or 1)
         controllers = root / "cgroup.controllers"
         if controllers.exists() and controllers.read_text().strip():
             wanted = " ".join(f"+{one}" for one in controllers.read_text().split())
             for place in (root, group):
                 with suppress(OSError):
                     (place / "cgroup.subtree_control").write_text(wanted)
+
+
+def _give_weight(group: Path, cpus: int) -> None:
+    """All pods together weigh as much as one process per CPU, as on a node where they are at the top of the tree.
+
+    Left at its default the whole group would count as a single process of this machine, and starve beside a compiler.
+    """
+    shares = 1024 * cpus
+    weight = 1 + (shares - 2) * 9999 // 262142
+    for setting, value in (("cpu.shares", shares), ("cpu.weight", weight)):
+        if (group / setting).exists():
+            (group / setting).write_text(str(value))
 
 
 def empty_cgroups(name: str) -> None:

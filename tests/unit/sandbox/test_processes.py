@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bakery_ops.errors import OperationFailed
+from bakery_ops.errors import OperationFailed, PreflightRefused
 from bakery_ops.sandbox import processes
 from bakery_ops.sandbox.daemons import Daemons
 
@@ -78,3 +78,19 @@ def test_a_daemon_that_died_is_named_with_its_last_lines(daemons: Daemons) -> No
 def test_a_half_written_record_is_no_record(tmp_path: Path) -> None:
     (tmp_path / "daemons.json").write_text('[["etcd", 12')
     assert list(Daemons(tmp_path)) == []
+
+
+@pytest.mark.parametrize(
+    ("last_words", "sentence", "remedy"),
+    [
+        ("etcd: write wal: no space left on device", "the disk that holds the sandbox is full", "BAKERY_STATE_DIR"),
+        ("listen tcp 127.0.0.1:1: bind: address already in use", "another program took a port", "start again"),
+    ],
+)
+def test_a_cause_the_user_can_remove_is_named(daemons: Daemons, last_words: str, sentence: str, remedy: str) -> None:
+    dies = daemons.start("dies", [sys.executable, "-c", f"raise SystemExit({last_words!r})"])
+    os.waitpid(dies.pid, 0)
+    with pytest.raises(PreflightRefused, match=sentence) as refused:
+        daemons.require_running()
+    assert remedy in refused.value.remedy
+    assert refused.value.details == (last_words,)
