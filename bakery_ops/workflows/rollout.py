@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from bakery_ops.model.graph import Graph
@@ -34,6 +34,7 @@ from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.result import RolloutResult, result
 from bakery_ops.rules.rollout.state import STREAMS_NEEDED, Judge, Rollout
 from bakery_ops.rules.rollout.view import RolloutView
+from bakery_ops.workflows.interrupts import interruptible
 from bakery_ops.workflows.ports import Clock, Mirror, Requests
 from bakery_ops.workflows.rollout_requests import Carrier, Carrying
 from bakery_ops.workflows.rollout_scribe import Journal, Scribe
@@ -119,7 +120,7 @@ def drive(
         on_change: Gets the view when something changed, at most every 0.25 s and once at the end.
         on_event: Gets one flat dictionary per verdict change, command and outcome, as it happens.
         request_count: Asked once at the end.
-    Raises: KeyboardInterrupt at the second Ctrl-C (the first ends cleanly with outcome INTERRUPTED); any bug.
+    Raises: KeyboardInterrupt at the second Ctrl-C or SIGTERM (the first ends cleanly, outcome INTERRUPTED); any bug.
     """
     scribe = Scribe(world.clock, world.journal, on_change, on_event, world.readers, may_write)
     carrying = Carrying(fence, force, may_write)
@@ -128,8 +129,12 @@ def drive(
     rollout, commands = machine.begin(
         graph, plan, options, at, facts=facts, snapshot=snapshot, synced=synced, judge=judge
     )
-    driver.run(rollout, commands)
-    return result(rollout, requests=request_count())
+    with interruptible(lambda: world.inbox.put(InterruptRequested(world.clock.now()))):
+        driver.run(rollout, commands)
+    ended = result(rollout, requests=request_count())
+    if not scribe.journal_error:
+        return ended
+    return replace(ended, warnings=(*ended.warnings, f"the journal was not written: {scribe.journal_error}"))
 
 
 class _Driver:
@@ -144,7 +149,6 @@ class _Driver:
     ) -> None:
         self._graph, self._plan, self._options, self._world, self._scribe = graph, plan, options, world, scribe
         self._open = True
-        self._interrupted = False
         self._may_write = carrying.may_write
         self._carrier = Carrier(world.requests, world.clock, carrying._replace(may_write=self._is_open))
         self._wake: float | None = None
@@ -184,13 +188,7 @@ class _Driver:
         """The next burst, with TimePassed when its time has come. Raises what a worker thread stumbled over."""
         now = self._world.clock.now
         times = [time for time in (self._wake, self._scribe.due()) if time is not None]
-        try:
-            events = self._world.inbox.get(min(times, default=None))
-        except KeyboardInterrupt:
-            if self._interrupted:
-                raise
-            self._interrupted = True
-            events = [InterruptRequested(now())]
+        events = self._world.inbox.get(min(times, default=None))
         if self._error is not None:
             raise self._error
         if any(isinstance(event, InterruptRequested | LeaseLost) for event in events):

@@ -138,7 +138,8 @@ def _settle(rollout: Rollout, state: NodeState, standing: Standing) -> None:
     """Store the new standing, and tell everything that depends on it."""
     before, after = state.verdict, standing.verdict
     if state.node.ref.kind not in rollout.options.streamed:
-        waits = after not in (Verdict.READY, Verdict.FAILED) and state.phase in _IN_CLUSTER
+        # A Service behind a workload that is not Ready changes through that workload's stream, not through its own.
+        waits = after in (Verdict.PROGRESSING, Verdict.FAILING) and state.phase in _IN_CLUSTER
         (rollout.unseen.add if waits else rollout.unseen.discard)(state.name)
     if state.phase is Phase.WAITING and not standing.edges and state.name not in rollout.admissible:
         rollout.admissible.add(state.name)

@@ -40,7 +40,7 @@ from bakery_ops.rules.rollout.events import (
 from bakery_ops.rules.rollout.judging import judge_dirty, mark
 from bakery_ops.rules.rollout.options import Options
 from bakery_ops.rules.rollout.progress import log_grew
-from bakery_ops.rules.rollout.state import Judge, Phase, Rollout, new_rollout
+from bakery_ops.rules.rollout.state import Judge, Phase, Rollout, new_rollout, streams_of
 from bakery_ops.rules.verdict import Evidence, EvidenceClass
 
 INTERRUPT_GRACE = 10.0
@@ -156,7 +156,8 @@ def _synced(rollout: Rollout, event: Synced) -> None:
             _mark_affected(rollout, live)
             rollout.world.remove(uid)
     # Hold times that ended while the stream was away are valid again only now.
-    mark(rollout, (name for stage in rollout.stages.values() for name in stage.not_ready))
+    unready = (rollout.nodes[name] for stage in rollout.stages.values() for name in stage.not_ready)
+    mark(rollout, (state.name for state in unready if event.kind in streams_of(state)))
 
 
 def _stream_lost(rollout: Rollout, event: StreamLost) -> None:
@@ -252,6 +253,7 @@ _HANDLERS: dict[type[Event], Callable[[Rollout, Any], None]] = {
 def _reread(rollout: Rollout) -> None:
     """Kinds without a stream are read again while their nodes are not Ready, one request per `reread` seconds."""
     if rollout.unseen and rollout.now >= rollout.reread_at and rollout.writes_allowed:
-        rollout.reread_at = rollout.now + rollout.options.reread
+        rollout.reread_at = rollout.now + rollout.reread_after
+        rollout.reread_after = min(rollout.reread_after * 1.5, rollout.options.reread_at_most)
         rollout.timers.at(rollout.reread_at, "")
         rollout.commands.extend(ReadObject(name) for name in sorted(rollout.unseen))

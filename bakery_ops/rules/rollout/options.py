@@ -35,7 +35,7 @@ class Options(NamedTuple):
         settle: From the first failed node to the report.
         stability: After all nodes of a stage are Ready: restart counts must not move.
         width: Workloads admitted and not yet Ready at one time. Other objects start nothing, so they do not count.
-        streamed: Kinds whose changes arrive as events; others are read every `reread`.
+        streamed: Kinds whose changes arrive as events; others are read again after `reread`, then ever more rarely.
         answer_grace: At the end, how long answers to requests already sent are waited for.
         log_grace: At the end, how long log tails are waited for.
         prune_deadline: How long deletions of orphans may take.
@@ -49,6 +49,7 @@ class Options(NamedTuple):
     width: int = 16
     streamed: frozenset[str] = frozenset(STREAMED_KINDS)
     reread: float = 2.0
+    reread_at_most: float = 15.0
     answer_grace: float = 30.0
     log_grace: float = 3.0
     prune_deadline: float = 120.0

@@ -177,7 +177,8 @@ class Rollout:
     closing: Outcome | None = None
     closing_by: float = 0.0
     closed_at: float = 0.0
-    unseen: set[str] = field(default_factory=set)  # not Ready, and no stream will tell when they are
+    unseen: set[str] = field(default_factory=set)  # not Ready by themselves, and no stream will tell when they are
+    reread_after: float = 0.0
     reread_at: float = 0.0
     paused_until: float = 0.0
     outcome: Outcome | None = None
@@ -217,6 +218,7 @@ def new_rollout(graph: Graph, plan: Plan, options: Options, at: float, facts: Cl
         affected=Affected(graph),
         dependents=dependents_of(graph),
         priority=priorities(graph),
+        reread_after=options.reread,
     )
 
 
@@ -237,6 +239,10 @@ STREAMS_NEEDED = {
 
 def is_synced(rollout: Rollout, state: NodeState) -> bool:
     """Whether every stream that shows this node is connected and complete."""
+    return all(stream in rollout.synced for stream in streams_of(state) if stream in rollout.options.streamed)
+
+
+def streams_of(state: NodeState) -> tuple[str, ...]:
+    """The kinds that have to be followed to know how this node stands."""
     kind = state.node.ref.kind
-    needed = STREAMS_NEEDED.get(kind, (kind,))
-    return all(stream in rollout.synced for stream in needed if stream in rollout.options.streamed)
+    return STREAMS_NEEDED.get(kind, (kind,))

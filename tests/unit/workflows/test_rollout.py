@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,7 @@ from bakery_ops.model.contract import CONTENT_HASH, FENCE, Stage
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import plan
-from bakery_ops.rules.rollout.events import InterruptRequested, LeaseLost, Outcome
+from bakery_ops.rules.rollout.events import LeaseLost, Outcome
 from bakery_ops.rules.rollout.options import Options
 from bakery_ops.rules.rollout.result import RolloutResult, Status
 from bakery_ops.workflows.rollout import World, drive, workers
@@ -268,9 +269,10 @@ def test_a_new_fence_alone_is_no_reason_to_write() -> None:
     assert run.cluster.mutations == []
 
 
-def test_ctrl_c_ends_cleanly_with_a_partial_report() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_first_signal_ends_cleanly_with_a_partial_report(number: signal.Signals) -> None:
     run = Run()
-    run.cluster.after(1.5, lambda: run.inbox.put(InterruptRequested(run.cluster.clock.now())))
+    run.cluster.after(1.5, lambda: signal.raise_signal(number))
     ended = run.go(platform("auth", "orders"))
     assert ended.outcome is Outcome.INTERRUPTED
     assert ended.count(Status.APPLIED) > 0
@@ -278,17 +280,33 @@ def test_ctrl_c_ends_cleanly_with_a_partial_report() -> None:
     assert ended.count(Status.UNKNOWN) == 0
 
 
-def test_ctrl_c_twice_ends_at_once() -> None:
-    class Impatient(FakeInbox):
-        def get(self, until: float | None) -> list[Any]:
-            raise KeyboardInterrupt
+def test_a_second_signal_ends_at_once() -> None:
+    def twice() -> None:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
 
     run = Run()
-    cluster, pool = run.cluster, InlineExecutor()
-    world = World(cluster, cluster, cluster.clock, Impatient(cluster), None, pool, pool)
-    graph = platform("auth")
+    run.cluster.after(1.5, twice)
     with pytest.raises(KeyboardInterrupt):
-        drive(graph, plan(graph, {}), Options(), world)
+        run.go(platform("auth"))
+
+
+def test_afterwards_signals_mean_what_they_meant_before() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    Run().go(platform("auth"))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_journal_that_cannot_be_written_is_a_warning() -> None:
+    run = Run()
+
+    def refuse(entries: Any) -> None:
+        raise OperationFailed("no room")
+
+    run.journal.record = refuse  # type: ignore[method-assign] # a journal without room
+    ended = run.go(platform("auth"))
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert ended.warnings[-1] == "the journal was not written: no room"
 
 
 def test_a_lost_lease_stops_writing_even_before_its_event_is_read() -> None:
