@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Mapping
 from typing import Any, NoReturn
+
+from bakery_ops.model.encoding import from_base64
 
 _SHOWN = "***"
 
@@ -63,9 +64,10 @@ def decoded(body: Mapping[str, Any]) -> dict[str, SecretText | None]:
     """The values of a live or rendered Secret; None for what is not base64 of a UTF-8 text."""
     values: dict[str, SecretText | None] = {}
     for key, value in (body.get("data") or {}).items():
+        raw = from_base64(value)
         try:
-            values[str(key)] = SecretText(base64.b64decode(value, validate=True).decode())
-        except (binascii.Error, TypeError, ValueError):
+            values[str(key)] = None if raw is None else SecretText(raw.decode())
+        except UnicodeDecodeError:
             values[str(key)] = None
     for key, value in (body.get("stringData") or {}).items():
         values[str(key)] = SecretText(value) if isinstance(value, str) else None

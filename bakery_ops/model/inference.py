@@ -6,13 +6,12 @@ setting that is called like one, or as a word of an init container's command, wh
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from bakery_ops.model.contract import COMPONENT, PART_OF, PLATFORM
 from bakery_ops.model.declared import DEPENDS_ON, SYNC_WAVE
+from bakery_ops.model.encoding import from_base64
 from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest, ObjectRef
 from bakery_ops.model.naming import Names
 from bakery_ops.model.references import listed
@@ -124,10 +123,7 @@ def _values(manifest: Manifest | None) -> dict[str, str]:
     values = dict(manifest.body.get("data") or {})
     if manifest.ref.kind == "Secret":
         for key, value in values.items():
-            try:
-                values[key] = base64.b64decode(value, validate=True).decode("utf-8", "replace")
-            except (binascii.Error, TypeError, ValueError):
-                values[key] = ""
+            values[key] = (from_base64(value) or b"").decode("utf-8", "replace")
         values.update(manifest.body.get("stringData") or {})
     return {key: value for key, value in values.items() if isinstance(value, str)}
 

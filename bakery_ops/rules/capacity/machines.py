@@ -14,7 +14,8 @@ MAX_PODS = 110
 """The kubelet's default (Kubernetes documentation, "Considerations for large clusters")."""
 
 RESERVED: Amounts = {CPU: 200, MEMORY: 1536 * MEBI}
-"""Held back from pods on a machine of our own: 0.5 GiB each for the kubelet and runtime, the system, and eviction."""
+"""Held back from pods on a machine of our own: 0.5 GiB each for the kubelet and runtime, the system, and eviction; on
+a small machine at most a quarter of it."""
 
 SYSTEM_PODS: tuple[Demand, ...] = (
     Demand("coredns", "kube-system", {CPU: 100, MEMORY: 70 * MEBI}),
@@ -46,8 +47,8 @@ def machines(sizes: Sequence[NodeSize], *, reserved: Amounts = RESERVED) -> tupl
             Machine(
                 name,
                 {
-                    CPU: size.cpu_milli - reserved.get(CPU, 0),
-                    MEMORY: size.memory - reserved.get(MEMORY, 0),
+                    CPU: size.cpu_milli - min(reserved.get(CPU, 0), size.cpu_milli // 4),
+                    MEMORY: size.memory - min(reserved.get(MEMORY, 0), size.memory // 4),
                     PODS: MAX_PODS,
                     EPHEMERAL: _DISK,
                 },

@@ -195,7 +195,8 @@ def _row(phase: Phase, placement: Placement, nodes: Iterable[Machine]) -> PhaseR
 
 
 def _verdict(rows: Sequence[PhaseRow], problems: Sequence[str]) -> Verdict:
-    if problems or not all(row.fits for row in rows):
+    # What is there already may fill a node beyond what it has: a machine smaller than its own system.
+    if problems or not all(row.fits for row in rows) or rows[0].share > 1:
         return Verdict.TOO_SMALL
     return Verdict.TIGHT if rows[0].share > STEADY_WARNING else Verdict.FITS
 

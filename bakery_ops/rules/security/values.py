@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from bakery_ops.model.encoding import from_base64
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.references import containers, listed
 from bakery_ops.rules.findings import Finding, Severity, finding
@@ -87,13 +86,7 @@ def _strength(manifest: Manifest, key: str, value: str, hard: Severity, seen: di
 def _values(manifest: Manifest) -> Iterator[tuple[str, str | None]]:
     data: Mapping[str, object] = manifest.body.get("data") or {}
     for key, value in data.items():
-        try:
-            decoded = base64.b64decode(value, validate=True) if isinstance(value, str) else None
-        except (binascii.Error, ValueError):
-            decoded = None
-        if decoded is None:
-            yield str(key), None
-        else:
-            yield str(key), decoded.decode("utf-8", "replace")
+        decoded = from_base64(value)
+        yield str(key), None if decoded is None else decoded.decode("utf-8", "replace")
     for key, value in (manifest.body.get("stringData") or {}).items():
         yield str(key), value if isinstance(value, str) else None

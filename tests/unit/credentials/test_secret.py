@@ -47,6 +47,11 @@ def test_a_value_that_is_no_text_is_none_and_not_an_error(value):
     assert decoded({"data": {"key": value}}) == {"key": None}
 
 
+def test_a_folded_base64_value_is_read_as_the_server_reads_it():
+    folded = "Y2FuYXJ5\nLTdmM2E=\n"
+    assert decoded({"data": {"key": folded}}) == {"key": SecretText(CANARY)}
+
+
 def test_equal_secrets_are_equal_and_nothing_else_is():
     assert SecretText("a") == SecretText("a")
     assert SecretText("a") != SecretText("b")

@@ -172,6 +172,10 @@ def test_our_machines_hold_back_what_the_system_needs():
     assert machine.allocatable["cpu"] == 7800
 
 
+def test_a_machine_smaller_than_its_own_system_does_not_fit():
+    assert report(workload("Deployment", "web", cpu="0", memory="0"), nodes=("100m,64Mi",)).verdict is Verdict.TOO_SMALL
+
+
 def test_the_smallest_machine_fits_and_a_smaller_one_does_not():
     platform = graph(*(workload("StatefulSet", f"db{n}", cpu="700m", memory="900Mi") for n in range(12)))
     size = smallest_machine(platform)
