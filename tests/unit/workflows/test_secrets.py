@@ -85,6 +85,7 @@ def test_everything_referred_to_is_created_with_labels_and_the_mark_of_what_is_g
     assert {each.name for each in world.everything()} == {
         "bakery-ca-issuer", "bakery-ca", "auth-db-tls", "orders-db-tls", "redis-tls", "rabbitmq-tls", "redis-acl",
         "auth-db-credentials", "orders-db-credentials", "auth-redis-credentials", "orders-redis-credentials",
+        "auth-rabbitmq-credentials", "orders-rabbitmq-credentials",
         "rabbitmq-definitions", "app-secrets", "grafana-admin",
     }  # fmt: skip
     for stored in world.cluster.stored.values():
