@@ -59,7 +59,7 @@ def view(rollout: Rollout) -> RolloutView:
         started=rollout.started,
         nodes=nodes,
         stages=tuple(_stage_view(rollout, stage, nodes) for stage in rollout.stages),
-        causes=causes(rollout) if speaks else (),
+        causes=diagnosis.reported(causes(rollout)) if speaks else (),
         outcome=rollout.outcome,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import signal
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from bakery_ops.rules.plan import plan
 from bakery_ops.rules.rollout.events import LeaseLost, Outcome
 from bakery_ops.rules.rollout.options import Options
 from bakery_ops.rules.rollout.result import RolloutResult, Status
-from bakery_ops.workflows.rollout import World, drive, workers
+from bakery_ops.workflows.rollout import QueueInbox, World, drive, workers
 from tests import simulation
 from tests.fakes import FakeCluster, FakeInbox, FakeJournal, InlineExecutor, unreachable
 from tests.rollouts import node
@@ -378,3 +379,17 @@ def test_nothing_is_read_or_followed_for_a_deploy_without_streams() -> None:
     assert run.go(Graph([config])).outcome is Outcome.SUCCEEDED
     assert [verb for verb, _ in run.cluster.calls] == ["apply"]
     assert ObjectRef("", "ConfigMap", "bakery-ia", "app") in run.cluster.stored
+
+
+def test_with_real_threads_and_a_real_queue_nothing_gets_lost() -> None:
+    """The one test that runs on threads: 40 objects written by 8 workers, answers in any order."""
+    run = Run()
+    graph = Graph(node(f"configmap/c{index}", "ConfigMap", Stage.FOUNDATION) for index in range(40))
+    clock = run.cluster.clock
+    world = World(
+        run.cluster, run.cluster, clock, QueueInbox(clock), None, ThreadPoolExecutor(8), ThreadPoolExecutor(2)
+    )
+    ended = drive(graph, plan(graph, {}), Options(), world)
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert ended.count(Status.APPLIED) == 40
+    assert sorted(ref.name for _, ref in run.cluster.mutations) == sorted(item.ref.name for item in graph.values())
