@@ -118,7 +118,7 @@ class Daemons:
         """End what carries this instance's mark but was never recorded: a start was killed between start and record."""
         recorded = {daemon.pid for daemon in self._listed}
         left = [pid for pid in processes.marked(self._directory) if pid not in recorded and pid != os.getpid()]
-        processes.end_all([(pid, processes.identity(pid)) for pid in left], grace=2.0)
+        processes.end_all([(pid, processes.identity(pid)) for pid in left], grace=0)
 
     def _read(self) -> list[Daemon]:
         try:

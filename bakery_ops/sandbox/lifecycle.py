@@ -241,7 +241,8 @@ def _remove(place: Instance, *, keep_logs: bool = False) -> None:
     """End every process, undo every change on the machine, then remove the directory (but not its lock)."""
     daemons = Daemons(place.directory)
     made = record.read(place.directory)
-    daemons.stop()
+    # All of its state is thrown away, so nobody needs time to save any.
+    daemons.stop(grace=0)
     daemons.sweep()
     if made is not None and made.kind == "real":
         realnode.remove(place, made)
