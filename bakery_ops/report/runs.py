@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Self
 
 from bakery_ops.errors import PreflightRefused
 
-KEEP = 20  # runs; older ones are removed when a new one begins
+KEEP = 50  # finished runs; older ones are removed when a new one begins
 
 
 class RunFolder:
@@ -66,8 +67,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def _forget_old(root: Path) -> None:
-    runs = sorted(path for path in root.iterdir() if path.is_dir() and (path / "events.ndjson").exists())
-    for old in runs[:-KEEP]:
-        for file in old.iterdir():
-            file.unlink(missing_ok=True)
-        old.rmdir()
+    """Remove the oldest finished runs. One without a summary may still be running, here or beside us: it stays."""
+    finished = sorted(path for path in root.iterdir() if (path / "summary.json").exists())
+    for old in finished[:-KEEP]:
+        shutil.rmtree(old, ignore_errors=True)
