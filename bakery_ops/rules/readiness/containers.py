@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from bakery_ops.model.live import Container, ContainerStatus, Event, Pod, Terminated
+from bakery_ops.model.times import time_or
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.look import Look, Symptom, event_count, event_order, subject_of
@@ -13,6 +14,10 @@ from bakery_ops.rules.readiness.look import Look, Symptom, event_count, event_or
 _CREATE_REASONS = frozenset({"CreateContainerError", "RunContainerError", "StartError", "ContainerCannotRun"})
 _PULL_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "ImageInspectError", "RegistryUnavailable"})
 _UNUSABLE_REASONS = frozenset({"InvalidImageName", "ErrImageNeverPull"})
+
+
+# A container without a readiness probe is "ready" the moment it runs; a run this long (seconds) shows that it stays.
+PROVEN_RUN = 10.0
 
 
 class Place(NamedTuple):
@@ -102,7 +107,7 @@ def _configuration(place: Place, message: str) -> Symptom:
 def _unusable_command(look: Look, place: Place) -> Symptom | None:
     """Exit codes with which shells and runtimes say that the command cannot be run; at once, whatever restarts."""
     end = place.last_end
-    if end is None or not look.is_ours(end.finished_at) or place.status.ready or has_ended_well(place):
+    if end is None or not look.is_ours(end.finished_at) or has_proved_itself(look, place) or has_ended_well(place):
         return None
     lines = [end.message, *look.observation.logs.get((place.pod.metadata.uid, place.container.name), ())]
     if end.exit_code and any(texts.says_exec_format(line) for line in lines):
@@ -127,7 +132,7 @@ def _creation(look: Look, place: Place) -> Symptom | None:
         reason, message = waiting.reason, waiting.message
         code = end.exit_code if end is not None and end.reason in _CREATE_REASONS else 0
     elif end is not None and end.reason in _CREATE_REASONS and look.is_ours(end.finished_at):
-        if place.status.ready or place.status.state.running is not None:
+        if place.status.state.running is not None:
             return None
         reason, message, code = end.reason, end.message, end.exit_code
     else:
@@ -148,6 +153,19 @@ def _tries(look: Look, place: Place, end: Terminated | None, message: str) -> in
     # Other failures of the same container have the same reason: only the message tells them apart.
     told = [event for event in _events_of_container(look, place, "Failed") if event.message == f"Error: {message}"]
     return max(look.mark(key, frozenset(known)), sum(event_count(event) for event in told), 1)
+
+
+def has_proved_itself(look: Look, place: Place) -> bool:
+    """It runs, and well: its readiness probe says so, or, without one, it has run for a while."""
+    running = place.status.state.running
+    if running is None or not place.status.ready:
+        return False
+    if place.container.readiness_probe is not None:
+        return True
+    proven = time_or(running.started_at, look.now) + PROVEN_RUN
+    if look.now < proven:
+        look.wake(proven)
+    return look.now >= proven
 
 
 def has_ended_well(place: Place) -> bool:

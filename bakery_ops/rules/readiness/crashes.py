@@ -13,11 +13,8 @@ from bakery_ops.model.live import Pod
 from bakery_ops.model.times import time_or
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
-from bakery_ops.rules.readiness.containers import Place, has_ended_well
+from bakery_ops.rules.readiness.containers import PROVEN_RUN, Place, has_ended_well, has_proved_itself
 from bakery_ops.rules.readiness.look import Look, Symptom, event_count, is_born, subject_of
-
-# A container without a readiness probe is "ready" the moment it runs; a run this long (seconds) shows that it stays.
-PROVEN_RUN = 10.0
 
 
 class Crashes(NamedTuple):
@@ -82,16 +79,7 @@ def _is_present(look: Look, count: _Count) -> bool:
     if end is not None and end.exit_code:
         return True
     has_crashed = count.counted or (count.is_excused and place.status.restart_count)
-    return bool(has_crashed) and not _has_proved_itself(look, place)
-
-
-def _has_proved_itself(look: Look, place: Place) -> bool:
-    running = place.status.state.running
-    if running is None or not place.status.ready:
-        return False
-    if place.container.readiness_probe is not None:
-        return True
-    return look.now >= time_or(running.started_at, look.now) + PROVEN_RUN
+    return bool(has_crashed) and not has_proved_itself(look, place)
 
 
 def _crash(count: _Count, total: int, kills: tuple[int, str]) -> Iterator[Symptom]:
@@ -100,7 +88,7 @@ def _crash(count: _Count, total: int, kills: tuple[int, str]) -> Iterator[Sympto
     killed, probe = kills
     end = place.last_end
     code = end.exit_code if end is not None else 0
-    detail = f": {texts.one_line(end.message)}" if end is not None and end.message.strip() else ""
+    detail = f": {texts.one_line(end.message)}" if end is not None and end.message.strip() else _meaning(place, code)
     restarts = max(total, killed)
     tail = f", {restarts} restart{'' if restarts == 1 else 's'}" if restarts else ""
     if place.is_job:
@@ -116,6 +104,12 @@ def _crash(count: _Count, total: int, kills: tuple[int, str]) -> Iterator[Sympto
         yield Symptom(
             row, "CrashLoopBackOff", message, subject_of(place.pod), uid, name, restarts, held=place.is_backing_off
         )
+
+
+def _meaning(place: Place, code: int) -> str:
+    """SIGKILL: the runtime does not always learn that it was the kernel's memory limit."""
+    limit = place.container.resources.limits.get("memory")
+    return f" (killed; its memory limit is {limit})" if code == 137 and limit else ""
 
 
 def _reason(place: Place) -> str:
@@ -140,7 +134,7 @@ def _out_of_memory(look: Look, place: Place) -> Iterator[Symptom]:
     key = (rows.OUT_OF_MEMORY.id, uid, place.container.name)
     marks = frozenset(f"{place.pod.metadata.uid} {end.finished_at}" for end in killed)
     times = look.mark(key, marks)
-    if times and killed and not _has_proved_itself(look, place):
+    if times and killed and not has_proved_itself(look, place):
         limit = place.container.resources.limits.get("memory")
         bound = f"its memory limit of {limit}" if limit else "the memory of its cluster node"
         message = (

@@ -44,8 +44,13 @@ def muster(look: Look, pods: Iterable[Pod], *, uid: str, is_job: bool = False) -
 
 
 def settled(look: Look, crew: Crew, reading: Reading) -> Reading:
-    """A Ready reading, held back while a container that crashed has not run long enough to be believed."""
-    if crew.settles_at is not None:
+    """A Ready reading, unless the pods know better: one has just crashed, or runs again and has yet to prove itself.
+
+    Without a readiness probe a container counts as ready whenever it runs, and the counters lag behind its end.
+    """
+    if any(story.weighed or story.excused for story in crew.in_service):
+        reading = judged_by_crew(look, crew, reading.message)
+    elif crew.settles_at is not None:
         look.wake(crew.settles_at)
         reading = progressing("a container restarted; it has to stay up")
     return complete(crew, reading)

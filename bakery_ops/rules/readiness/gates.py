@@ -81,7 +81,8 @@ def unobserved(look: Look, live: LiveObject) -> Reading | None:
     if isinstance(live, OBSERVED):
         observed = live.status.observed_generation or 0
         return progressing("its controller has not seen this version yet") if observed < max(wanted, 1) else None
-    if live.metadata.generation < wanted:
+    # Not every kind counts its generations (PersistentVolumeClaim, Service, ConfigMap do not).
+    if 0 < live.metadata.generation < wanted:
         return progressing("the cache shows the version before ours")
     if isinstance(live, Generic):
         told = status_of(live).get("observedGeneration")

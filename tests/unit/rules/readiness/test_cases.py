@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bakery_ops.rules.evidence import EVIDENCE
+from bakery_ops.rules.readiness import Memory, Observation, judge
 from bakery_ops.rules.verdict import Judgement, Verdict
 from tests.unit.rules.readiness import stage
 
@@ -15,14 +17,27 @@ CASES = stage.load()
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_case(case: stage.Case) -> None:
-    player = stage.Player(case)
+    """The order of lists never matters, so each step is judged twice, the second time with every list turned round."""
+    player, memory = stage.Player(case), Memory()
     for number, step in enumerate(case.body["steps"]):
-        judgement = player.play(step)
+        observation = player.observe(step)
+        judgement, player.memory = judge(observation, player.memory)
+        turned, memory = judge(_turned_round(observation), memory)
+        assert turned == judgement
         wanted = step.get("expect", {})
         seen = _seen(judgement, wanted)
         assert seen == wanted, f"step {number} at {step['at']} s: {judgement}"
         if judgement.verdict in (Verdict.FAILED, Verdict.FAILING):
             assert judgement.evidence, "a verdict against a node names its evidence"
+
+
+def _turned_round(observation: Observation) -> Observation:
+    return replace(
+        observation,
+        children=list(reversed(observation.children)),
+        related=list(reversed(observation.related)),
+        events=list(reversed(observation.events)),
+    )
 
 
 def _seen(judgement: Judgement, wanted: dict[str, Any]) -> dict[str, Any]:
