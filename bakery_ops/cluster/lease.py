@@ -25,7 +25,7 @@ from bakery_ops.model.manifest import ObjectRef
 NAME = "bakery-ops"
 DURATION = 15
 RENEW_EVERY = 1.0
-_TIMEOUTS = Timeouts(connect=3.0, read=5.0)
+_TIMEOUTS = Timeouts(connect=5.0, read=30.0)
 _OBSERVE_EVERY = 0.25
 _SAY_AFTER = 2.0
 _MARGIN = 1.0

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from bakery_ops.cluster import lease_record as record
 from bakery_ops.cluster.lease_record import holder_of
 from bakery_ops.cluster.records import Access, Body
+from bakery_ops.cluster.transport import Timeouts
 from bakery_ops.errors import BakeryError, Locked
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.manifest import ObjectRef
 
 _MARGIN = 1.0
+_IMPATIENT = Timeouts(connect=3.0, read=5.0)
 
 
 class LeaseHandle:
@@ -44,6 +46,7 @@ class LeaseHandle:
     ) -> None:
         self._access, self._ref, self._live, self._renewed_at = access, ref, live, sent
         self._duration, self._every, self._phase, self._on_lost = duration, every, phase, on_lost
+        self._budget = access.retrier.budget
         self._lock = threading.Lock()  # one renewal at a time
         self._over = threading.Event()
         self._lost_to: str | None = None
@@ -72,11 +75,14 @@ class LeaseHandle:
 
         Raises: Locked: the lock was lost. ClusterUnreachable: the server does not say.
         """
-        if not self.is_held and self._lost_to is None and not self._over.is_set():
-            self._renew(self._access.retrier.budget)
-        if self._lost_to is not None or self._over.is_set():
-            taker = f"to {self._lost_to}" if self._lost_to else "(it was freed by someone else)"
-            raise Locked(f"The lock of {self._ref.namespace} was lost {taker}; nothing more is written.")
+        if self.is_held:
+            return
+        if self._lost_to is None and not self._over.is_set() and self._renew(self._access, self._budget):
+            return
+        if self._lost_to is None and not self._over.is_set():
+            raise Locked(f"The lock of {self._ref.namespace} could not be renewed; nothing more is written.")
+        taker = f"to {self._lost_to}" if self._lost_to else "(it was freed by someone else)"
+        raise Locked(f"The lock of {self._ref.namespace} was lost {taker}; nothing more is written.")
 
     def release(self) -> None:
         """Free the lock if it is still ours. Never raises for a server that does not answer: the Lease expires."""
@@ -102,26 +108,32 @@ class LeaseHandle:
         return record.released(live) if live is not None and holder_of(live).id == self.holder else None
 
     def _keep(self) -> None:
+        # A half-open connection must not cost the lock, but a server that takes 20 s a call (F13) is waited for.
+        impatient = self._access._replace(timeouts=_IMPATIENT)
+        access = impatient
         while not self._over.wait(self._every) and self._lost_to is None:
             try:
-                self._renew(0.0)
+                self._renew(access, 0.0)
+                access = impatient
             except BakeryError:
-                continue  # unsure, not lost: see above
+                access = self._access  # unsure, not lost: see above
 
-    def _renew(self, budget: float) -> None:
+    def _renew(self, access: Access, budget: float) -> bool:
+        """Whether the server says that it is still ours."""
         with self._lock:
             for _ in range(2):  # a conflict with a Lease that is still ours is written once more (F10)
                 if self._lost_to is not None:
-                    return
+                    return False
                 sent = self._access.transport.steady()
                 now = self._access.transport.clock.now()
                 wanted = record.renewed(self._live, self._phase, now=now)
-                answered = self._access.write(self._ref, wanted, budget=budget)
+                answered = access.write(self._ref, wanted, budget=budget)
                 if answered.status < 300:
                     self._live, self._renewed_at = answered.body, sent
-                    return
+                    return True
                 if answered.status in (404, 409):
-                    self._look(self._access.read(self._ref, budget=budget))
+                    self._look(access.read(self._ref, budget=budget))
+            return False
 
     def _look(self, found: Answer) -> None:
         """After a conflict: the Lease is still ours (touched by someone, or our own answer was lost), or it is not."""

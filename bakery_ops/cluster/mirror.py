@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bakery_ops.cluster.discovery import BUILT_IN, Discovery, Resource
 from bakery_ops.cluster.lag import LagMeter
-from bakery_ops.cluster.reflector import Reflector, Settings, Target
+from bakery_ops.cluster.reflector import Reflector
+from bakery_ops.cluster.streams import Settings, Target
 from bakery_ops.cluster.transport import Transport
 from bakery_ops.rules.rollout.events import Event, Synced
 

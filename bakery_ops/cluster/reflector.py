@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
-from typing import NamedTuple
 
 import msgspec
 import tenacity
@@ -18,49 +17,18 @@ import tenacity
 from bakery_ops.cluster import decode
 from bakery_ops.cluster.decode import Codec
 from bakery_ops.cluster.delivered import Delivered, Key, key_of
-from bakery_ops.cluster.discovery import Resource
 from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.retry import asked_pause
+from bakery_ops.cluster.streams import Settings, Target
 from bakery_ops.cluster.transport import JSON, Timeouts, Transport, WatchStream
 from bakery_ops.cluster.troubles import TransportError, Trouble
+from bakery_ops.errors import BakeryError
 from bakery_ops.model.live import LiveObject
 from bakery_ops.rules.rollout.events import Event, StreamLost, Synced
 
 # Existence is all that is watched of these, and a Secret's bytes stay where they are.
 _METADATA_ONLY = frozenset({"Secret", "ConfigMap"})
 _NOT_OFFERED = frozenset({400, 403, 422})  # how servers without WatchList answer sendInitialEvents
-
-
-class Settings(NamedTuple):
-    """Seconds, unless said otherwise.
-
-    read: Silence after which a watch is opened anew; half-open connections are only noticed this way (F5). Bookmarks
-        come once a minute, so a quiet stream pays one request every `read` seconds.
-    served: The server's own limit of a watch, drawn between these two.
-    gap: Time without an answer after which the cache is listed anew instead of watched on.
-    safety: Age of the last full list after which a quiet stream lists anew instead of watching on. It costs nothing:
-        either is one request.
-    page: Objects per page of a LIST.
-    longest_pause: Between two attempts to reconnect.
-    steady_after: A watch that lived so long was healthy, so that its end does not lengthen the next pause.
-    """
-
-    read: float = 20.0
-    served: tuple[int, int] = (240, 300)
-    gap: float = 30.0
-    safety: float = 60.0
-    page: int = 500
-    longest_pause: float = 3.0
-    steady_after: float = 1.0
-
-
-class Target(NamedTuple):
-    """What a stream follows."""
-
-    resource: Resource
-    kind: str
-    namespace: str | None
-    field_selector: str = ""
 
 
 class _BrokenError(Exception):
@@ -148,6 +116,8 @@ class Reflector:
             raise _BrokenError(str(error)) from error
         except msgspec.DecodeError as error:
             raise _BrokenError("the server sent something that is not a watch") from error
+        except BakeryError as error:  # the credentials could not be loaded anew
+            raise _BrokenError(str(error)) from error
 
     def _list(self) -> None:
         seen: list[LiveObject] = []
@@ -181,6 +151,8 @@ class Reflector:
         stream = self._transport.stream(self._path(), query, accept=self._accept(""), timeouts=timeouts)
         self._stream = stream
         try:
+            if self._stopped.is_set():  # asked to stop while the connection was being opened
+                return
             if stream.status != 200:
                 self._decline(stream, asked_for_initial="sendInitialEvents" in start)
                 return

@@ -11,7 +11,7 @@ import pytest
 
 from bakery_ops.cluster.connection import Connection, connect
 from bakery_ops.cluster.mirror import ApiMirror
-from bakery_ops.cluster.reflector import Settings
+from bakery_ops.cluster.streams import Settings
 from bakery_ops.model.live import Deployment, Event, Secret
 from bakery_ops.rules.rollout.events import ObjectChanged, StreamLost
 from bakery_ops.rules.rollout.options import STREAMED_KINDS

@@ -21,6 +21,7 @@ from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.requests import ApiRequests
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Session, Transport
+from bakery_ops.errors import UsageError
 
 _DATE = "Mon, 01 Jan 2024 00:00:00 GMT"
 
@@ -241,7 +242,7 @@ class Client:
     def __init__(self, server: ScriptedServer, *, real_time: bool = False, budget: float = 120.0) -> None:
         self.steady, self.lines = FakeSteady(), list[str]()
         self.pool = urllib3.PoolManager(maxsize=8)
-        self.sessions = 0
+        self.sessions = self.unusable = 0
         clock = ServerClock()
         times = {} if real_time else {"steady": self.steady}
         self.transport = Transport(server.url, self.session, clock, **times)  # type: ignore[arg-type]
@@ -251,6 +252,9 @@ class Client:
         self.requests = ApiRequests(self.transport, self.retrier, self.discovery, self.lag)
 
     def session(self) -> Session:
+        if self.unusable:
+            self.unusable -= 1
+            raise UsageError("The token file cannot be read.")
         self.sessions += 1
         return Session(self.pool, {"Authorization": f"Bearer token-{self.sessions}"})
 

@@ -11,7 +11,7 @@ from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_record import Holder, holder_of
 from bakery_ops.errors import ClusterUnreachable, Locked, OperationFailed, TargetRefused
 from bakery_ops.model.manifest import ObjectRef
-from tests.unit.cluster.scripted import Client, Say, ScriptedServer, status
+from tests.unit.cluster.scripted import Action, Client, Say, ScriptedServer, Seen, status
 from tests.unit.cluster.stored import Stored
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/shop/leases"
@@ -279,6 +279,31 @@ def test_a_holder_that_slept_and_finds_no_server_does_not_write(stored: Stored, 
     with pytest.raises(ClusterUnreachable):
         handle.require()
     stored.silent = False
+    handle.release()
+
+
+def test_a_renewal_that_is_refused_allows_no_write(stored: Stored, server: ScriptedServer, client: Client) -> None:
+    """Permissions may change while a run sleeps."""
+    handle = Contender(client).lease.acquire(ANNA)
+    client.steady.sleep(7200)
+    server.expect("PUT", f"{LEASES}/bakery-ops", status(403), status(403))
+    with pytest.raises(Locked, match="could not be renewed"):
+        handle.require()
+    handle.require()  # the next renewal is accepted again
+    handle.release()
+
+
+def test_a_slow_server_does_not_cost_the_lock(stored: Stored, server: ScriptedServer, client: Client) -> None:
+    """F13: an accepted renewal counts, however long its answer took."""
+    handle = Contender(client).lease.acquire(ANNA)
+    client.steady.sleep(7200)
+
+    def slowly(seen: Seen) -> Action:
+        client.steady.sleep(20.0)
+        return stored._replace(seen)
+
+    server.expect("PUT", f"{LEASES}/bakery-ops", slowly)
+    handle.require()
     handle.release()
 
 

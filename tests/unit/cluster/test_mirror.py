@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from bakery_ops.cluster.mirror import EVENT_SELECTOR, ApiMirror
-from bakery_ops.cluster.reflector import Settings
+from bakery_ops.cluster.streams import Settings
 from tests.unit.cluster.scripted import Client, Say, ScriptedServer, Watch, added, bookmark
 from tests.unit.cluster.test_reflector import Collected
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from bakery_ops.cluster.discovery import BUILT_IN
-from bakery_ops.cluster.reflector import Reflector, Settings, Target
+from bakery_ops.cluster.reflector import Reflector
+from bakery_ops.cluster.streams import Settings, Target
 from bakery_ops.rules.rollout.events import Event, ObjectChanged, ObjectDeleted, StreamLost, Synced
 from tests.unit.cluster.scripted import (
     Client,
@@ -278,6 +279,18 @@ def test_a_401_loads_the_credentials_anew(server: ScriptedServer, start: Start, 
     start()
     got.wait_for("Synced")
     assert server.seen[1].headers["Authorization"] == "Bearer token-2"
+
+
+def test_credentials_that_cannot_be_loaded_do_not_end_the_stream(
+    server: ScriptedServer, start: Start, got: Collected, live_client: Client
+) -> None:
+    def broken(seen: object) -> Say:
+        live_client.unusable = 2
+        return status(401)
+
+    server.expect("GET", PODS, broken, status(401), Watch((bookmark("9", initial_end=True),), "hold"))
+    start()
+    got.wait_for("Synced")
 
 
 def test_a_missing_permission_is_said_once(server: ScriptedServer, start: Start) -> None:
