@@ -77,6 +77,8 @@ class Scribe:
             self._writing.result()
         if journal and self._entries and self._journal is not None:
             self._record(self._journal, self._entries)
+        outcome = rollout.outcome.value if rollout.outcome else ""
+        self._on_event({"type": "finished", "at": rollout.ended, "outcome": outcome})
         self._on_change(view(rollout))
 
     def _tell_verdicts(self, rollout: Rollout) -> None:
@@ -101,14 +103,12 @@ class Scribe:
                 )
 
     def tell(self, command: Command, at: float) -> None:
-        if isinstance(command, WakeAt):
+        """A command that is being carried out; the end is told by `finish`, after the last verdicts."""
+        if isinstance(command, WakeAt | Finish):
             return
         values = {item.name: getattr(command, item.name) for item in fields(command)}
-        if isinstance(command, Finish):
-            self._on_event({"type": "finished", "at": at, "outcome": command.outcome.value})
-        else:
-            plain = {key: value if isinstance(value, str | bool) else str(value) for key, value in values.items()}
-            self._on_event({"type": "command", "at": at, "command": type(command).__name__, **plain})
+        plain = {key: value if isinstance(value, str | bool) else str(value) for key, value in values.items()}
+        self._on_event({"type": "command", "at": at, "command": type(command).__name__, **plain})
 
     def note(self, command: WriteJournal, at: float) -> None:
         """Keep an entry for the next write of the journal."""
