@@ -12,9 +12,13 @@ from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import diagnosis
 from bakery_ops.rules.plan import Action
 from bakery_ops.rules.rollout.events import Outcome
+from bakery_ops.rules.rollout.judging import observe
 from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout
 from bakery_ops.rules.rollout.view import causes
+from bakery_ops.rules.rollout.world import event_time
 from bakery_ops.rules.verdict import Evidence, Verdict
+
+MOST_EVENTS = 5
 
 
 class Status(Enum):
@@ -73,9 +77,23 @@ class LogTail(NamedTuple):
     lines: tuple[str, ...]
 
 
+class EventLine(NamedTuple):
+    """One Kubernetes event about a failing node's objects; `at`: its last occurrence, server time."""
+
+    node: str
+    at: float
+    subject: str
+    reason: str
+    message: str
+    times: int
+
+
 @dataclass(frozen=True, slots=True)
 class RolloutResult:
-    """How a rollout ended. `causes`: one per independent cause, in the order to print; `pruned`: "" or why not."""
+    """How a rollout ended. `causes`: one per independent cause, in the order to print; `pruned`: "" or why not.
+
+    `events`: for every node that shows a cause its last `MOST_EVENTS`, oldest first.
+    """
 
     outcome: Outcome
     started: float
@@ -86,6 +104,7 @@ class RolloutResult:
     stages: tuple[StageTiming, ...]
     warnings: tuple[str, ...]
     pruned: Mapping[ObjectRef, str]
+    events: tuple[EventLine, ...] = ()
     requests: int = 0
 
     @property
@@ -98,18 +117,22 @@ class RolloutResult:
     def logs_of(self, cause: diagnosis.RootCause) -> tuple[LogTail, ...]:
         return tuple(tail for tail in self.logs if tail.node in cause.members)
 
+    def events_of(self, cause: diagnosis.RootCause) -> tuple[EventLine, ...]:
+        return tuple(event for event in self.events if event.node in cause.members)
+
 
 def result(rollout: Rollout, *, requests: int = 0) -> RolloutResult:
     """The result of a finished rollout. Raises ValueError while it still runs."""
     if rollout.outcome is None or rollout.ended is None:
         raise ValueError("the rollout has not finished")
     succeeded = rollout.outcome is Outcome.SUCCEEDED
+    found = () if succeeded else diagnosis.reported(causes(rollout))
     return RolloutResult(
         outcome=rollout.outcome,
         started=rollout.started,
         ended=rollout.ended,
         nodes={name: _node_result(state) for name, state in rollout.nodes.items()},
-        causes=() if succeeded else diagnosis.reported(causes(rollout)),
+        causes=found,
         logs=tuple(LogTail(*key, lines) for key, lines in sorted(rollout.log_tails.items())),
         stages=tuple(
             StageTiming(stage.stage, stage.started_at, stage.ready_at, stage.done_at)
@@ -117,8 +140,25 @@ def result(rollout: Rollout, *, requests: int = 0) -> RolloutResult:
         ),
         warnings=_warnings(rollout),
         pruned=dict(rollout.pruned),
+        events=tuple(line for cause in found for name in cause.members for line in _events(rollout, name)),
         requests=requests,
     )
+
+
+def _events(rollout: Rollout, name: str) -> list[EventLine]:
+    seen = observe(rollout, rollout.nodes[name])
+    recent = sorted(seen.events, key=event_time)[-MOST_EVENTS:]
+    return [
+        EventLine(
+            name,
+            event_time(event),
+            f"{event.involved_object.kind.lower()}/{event.involved_object.name}",
+            event.reason,
+            diagnosis.one_line(event.message),
+            event.count or 1,
+        )
+        for event in recent
+    ]
 
 
 def _node_result(state: NodeState) -> NodeResult:

@@ -170,6 +170,16 @@ def test_one_broken_node_is_one_sentence_that_counts_what_it_blocks(fault: str, 
     assert cause.sentence.endswith("; blocks 2 services, 2 seed jobs")
 
 
+def test_a_quota_shows_in_the_events_of_the_cause() -> None:
+    run = Run({"auth-service": Behaviour(fault=simulation.QUOTA)})
+    ended = run.go(platform("auth"))
+    (cause,) = ended.causes
+    assert "exceeded quota" in cause.sentence
+    assert [(event.reason, event.subject.partition("-")[0]) for event in ended.events_of(cause)] == [
+        ("FailedCreate", "replicaset/auth")
+    ]
+
+
 def test_a_failed_migration_names_the_job_and_brings_its_log() -> None:
     run = Run({"auth-migration": Behaviour(fault=simulation.JOB_FAILS)})
     run.cluster.log_lines["auth-migration-7", "app", False] = ["alembic: no"]
