@@ -9,7 +9,8 @@ A case:
     steps:
       - at: seconds since the apply (10:00:00)
         object, children, related, cluster: patches on what the step before left (see worlds.yaml)
-        events: [{about: pod, reason, message, at, count}]   added to those of the steps before
+        events: [{about: pod, reason, message, at, count}]   added to those of the steps before; one that
+            says the same again takes the place of the earlier one, as an API server counts it up
         dependencies_ready, synced: as they are from this step on
         expect: {verdict, message, reason, says, row-like fields of the evidence; times in seconds since the apply}
 """
@@ -143,7 +144,7 @@ class Player:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.state = world(case.body["world"])
-        self.events: list[Tree] = []
+        self.events: dict[tuple[str, ...], Tree] = {}
         self.memory = Memory()
         self.flags: Tree = {"dependencies_ready": True, "synced": True}
         self.ref = _ref(self.state["object"])
@@ -159,7 +160,8 @@ class Player:
             patch.pop("object")
         self.state = merged(self.state, patch) if self.state.get("object") or "object" in patch else self.state
         self.state.setdefault("object", None)
-        self.events += step.get("events", [])
+        for event in step.get("events", []):
+            self.events[event["about"], event["reason"], event.get("message", ""), event.get("field", "")] = event
         self.flags.update({key: step[key] for key in self.flags if key in step})
         live = self.state["object"]
         manifest = Manifest(self.ref, (live or {}).get("apiVersion", ""), self.case.body.get("manifest", {}), "case")
@@ -170,7 +172,7 @@ class Player:
             live=_live(live) if live else None,
             children=[_live(child) for child in (self.state.get("children") or {}).values()],
             related=[_live(child) for child in (self.state.get("related") or {}).values()],
-            events=[self._event(number, event) for number, event in enumerate(self.events)],
+            events=[self._event(number, event) for number, event in enumerate(self.events.values())],
             cluster=_facts(self.state.get("cluster") or {}),
             now=T0 + step["at"],
             logs={("pod-uid", "app"): tuple(self.case.body.get("log", ()))},
