@@ -70,6 +70,18 @@ _NO_CLUSTER = (
     'mkdir -p "$1/etc/postgresql-common"'
     ' && echo "create_main_cluster = false" >"$1/etc/postgresql-common/createcluster.conf"'
 )
+# What initdb makes of these arguments, kept for the postgres image's entrypoint: eighteen databases that start at once
+# copy it in 0.1 s of CPU instead of making it in 0.8 s each. Any other arguments still mean initdb.
+TEMPLATE = "/usr/local/share/postgres-template"
+TEMPLATE_ARGUMENTS = (
+    "--encoding=UTF8 --locale=C.UTF-8 --auth-local=peer --auth-host=scram-sha-256 --no-sync --wal-segsize=1"
+)
+_PREPARE = (
+    f'chroot "$1" install -d -o postgres -m 0700 {TEMPLATE}'
+    f' && chroot --userspec=postgres "$1" env LC_ALL=C.UTF-8 /usr/lib/postgresql/15/bin/initdb'
+    f" --username=postgres {TEMPLATE_ARGUMENTS} {TEMPLATE}/data"
+    f' && echo "{TEMPLATE_ARGUMENTS}" >"$1{TEMPLATE}/arguments" && chown -R 999:999 "$1{TEMPLATE}"'
+)
 _STRIP = 'cd "$1" && rm -rf ' + " ".join(REMOVED) + " && mkdir -p var/log var/cache/apt var/lib/apt/lists"
 _STEPS = (
     ("downloading", "downloading packages"),
@@ -86,7 +98,7 @@ def base_key() -> str:
 
     Not the packages' versions: a security update in Debian does not invalidate a cache that works.
     """
-    shape = json.dumps([SUITE, PACKAGES, EXCLUDED, _NO_CLUSTER, _STRIP])
+    shape = json.dumps([SUITE, PACKAGES, EXCLUDED, _NO_CLUSTER, _PREPARE, _STRIP])
     return hashlib.sha256(shape.encode()).hexdigest()[:16]
 
 
@@ -139,6 +151,7 @@ def _command(out: Path) -> list[str]:
         "--dpkgopt=force-confold",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in EXCLUDED),
         f"--essential-hook={_NO_CLUSTER}",
+        f"--customize-hook={_PREPARE}",
         f"--customize-hook={_STRIP}",
         SUITE,
         str(out),

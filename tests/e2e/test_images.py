@@ -109,6 +109,10 @@ def test_a_first_start_that_was_interrupted_begins_anew(played: Scenario) -> Non
     assert "an earlier initialisation did not finish; starting it over" in played.logs["postgres"]
 
 
+def test_the_data_directory_is_copied_when_the_image_holds_what_initdb_would_make(played: Scenario) -> None:
+    assert "Success. You can now start the database server" not in played.logs["postgres"]
+
+
 def test_before_the_migration_waits_and_seeds_fail_loudly(played: Scenario) -> None:
     early, seed = played.steps["wait for the migration too early"], played.steps["seed too early"]
     assert (early.status, seed.status) == (1, 1)

@@ -21,11 +21,25 @@ read_setting() {
     unset "$file_name"
 }
 
+template=/usr/local/share/postgres-template
+
+# Whether the image holds what initdb would make of these very arguments. Databases copied from it share one system
+# identifier, which only replication and physical backups look at; a sandbox has neither.
+template_fits() {
+    [[ -r "$template/arguments" && "$(<"$template/arguments")" == "${POSTGRES_INITDB_ARGS:-}" ]] &&
+        [[ "$POSTGRES_USER" == postgres && -z "${POSTGRES_INITDB_WALDIR:-}" ]]
+}
+
 initialise() {
     local password_file
     mkdir -p "$PGDATA"
     chmod 700 "$PGDATA"
     touch "$unfinished" 2>/dev/null || true
+    if template_fits; then
+        cp --archive "$template/data/." "$PGDATA/"
+        copied=yes
+        return
+    fi
     password_file="$(mktemp)"
     printf '%s\n' "$POSTGRES_PASSWORD" >"$password_file"
     # Unquoted on purpose: POSTGRES_INITDB_ARGS is a list of words.
@@ -33,8 +47,6 @@ initialise() {
     initdb --no-sync --username="$POSTGRES_USER" --pwfile="$password_file" ${POSTGRES_INITDB_ARGS:-} \
         ${POSTGRES_INITDB_WALDIR:+--waldir="$POSTGRES_INITDB_WALDIR"}
     rm -f "$password_file"
-    # What the official image adds; a deployment with a file of its own (`hba_file`) never reads it.
-    printf '\nhost all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
 }
 
 run_scripts() {
@@ -59,10 +71,20 @@ run_scripts() {
 first_start() {
     echo "docker-entrypoint: initialising $PGDATA"
     initialise
-    export PGHOST=/var/run/postgresql PGPASSWORD="$POSTGRES_PASSWORD"
+    # What the official image adds; a deployment with a file of its own (`hba_file`) never reads it.
+    printf '\nhost all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
+    export PGHOST=/var/run/postgresql PGPASSWORD="$POSTGRES_PASSWORD" POSTGRES_PASSWORD
     # No TCP and no durability yet: if this is interrupted, the next start begins anew.
     pg_ctl --pgdata="$PGDATA" --wait --silent --options="$(printf ' %q' "${@:2}" \
         -c listen_addresses= -c fsync=off -c full_page_writes=off -c log_connections=off -c log_disconnections=off)" start
+    if [[ "${copied:-}" == yes ]]; then
+        psql --no-psqlrc --no-password --quiet --username postgres --dbname postgres --set ON_ERROR_STOP=1 <<'SQL'
+SET log_statement = 'none';
+SET log_min_error_statement = 'panic';
+\set password `printf %s "$POSTGRES_PASSWORD"`
+ALTER ROLE postgres PASSWORD :'password';
+SQL
+    fi
     if [[ "$POSTGRES_DB" != postgres ]]; then
         psql --no-psqlrc --no-password --quiet --username "$POSTGRES_USER" --dbname postgres --set ON_ERROR_STOP=1 \
             --set name="$POSTGRES_DB" <<<'CREATE DATABASE :"name";'

@@ -252,3 +252,11 @@ def test_a_failed_build_that_complains_of_nothing_shows_its_last_lines() -> None
 def test_the_base_layers_key_is_stable_and_short() -> None:
     assert image_base.base_key() == image_base.base_key()
     assert len(image_base.base_key()) == 16
+
+
+def test_the_prepared_data_directory_is_the_one_the_sandbox_overlay_asks_for() -> None:
+    overlay = (REPOSITORY / "k8s" / "overlays" / "sandbox" / "databases.patch.yaml").read_text()
+    assert f"value: {image_base.TEMPLATE_ARGUMENTS}\n" in overlay
+    assert (
+        f"template={image_base.TEMPLATE}\n" in (REPOSITORY / "sandbox/images/postgres/docker-entrypoint.sh").read_text()
+    )
