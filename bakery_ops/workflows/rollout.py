@@ -31,6 +31,7 @@ from bakery_ops.rules.rollout.events import (
     WriteJournal,
 )
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.recording import begun, happened
 from bakery_ops.rules.rollout.result import RolloutResult, result
 from bakery_ops.rules.rollout.state import STREAMS_NEEDED, Judge, Rollout
 from bakery_ops.rules.rollout.view import RolloutView
@@ -106,6 +107,7 @@ def drive(
     may_write: Callable[[], bool] = lambda: True,
     on_change: Callable[[RolloutView], None] = lambda view: None,
     on_event: Callable[[Mapping[str, Any]], None] = lambda event: None,
+    on_record: Callable[[Mapping[str, Any]], None] | None = None,
     request_count: Callable[[], int] = lambda: 0,
     judge: Judge | None = None,
 ) -> RolloutResult:
@@ -119,13 +121,17 @@ def drive(
             into `world.inbox`, then ends the rollout).
         on_change: Gets the view when something changed, at most every 0.25 s and once at the end.
         on_event: Gets one flat dictionary per verdict change, command and outcome, as it happens.
+        on_record: Gets the lines of a recording, from which `rules.rollout.recording.replay` plays the run again.
         request_count: Asked once at the end.
     Raises: KeyboardInterrupt at the second Ctrl-C or SIGTERM (the first ends cleanly, outcome INTERRUPTED); any bug.
     """
     scribe = Scribe(world.clock, world.journal, on_change, on_event, world.readers, may_write)
     carrying = Carrying(fence, force, may_write)
-    driver = _Driver(graph, plan, options, world, carrying, scribe)
+    driver = _Driver(graph, plan, options, world, carrying, scribe, on_record)
     at = world.clock.now()
+    snapshot = tuple(snapshot)
+    if on_record is not None:
+        on_record(begun(graph, plan, options, at, facts=facts, snapshot=snapshot, synced=synced))
     rollout, commands = machine.begin(
         graph, plan, options, at, facts=facts, snapshot=snapshot, synced=synced, judge=judge
     )
@@ -146,7 +152,9 @@ class _Driver:
         world: World,
         carrying: Carrying,
         scribe: Scribe,
+        on_record: Callable[[Mapping[str, Any]], None] | None,
     ) -> None:
+        self._on_record = on_record
         self._graph, self._plan, self._options, self._world, self._scribe = graph, plan, options, world, scribe
         self._open = True
         self._may_write = carrying.may_write
@@ -163,6 +171,9 @@ class _Driver:
         try:
             while rollout.outcome is None:
                 events = self._next()
+                if self._on_record is not None:
+                    for line in happened(events):
+                        self._on_record(line)
                 if events:
                     self._carry_out(rollout, machine.steps(rollout, events)[1])
                 self._scribe.show(rollout)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import signal
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +20,8 @@ from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import plan
 from bakery_ops.rules.rollout.events import LeaseLost, Outcome
 from bakery_ops.rules.rollout.options import Options
-from bakery_ops.rules.rollout.result import RolloutResult, Status
+from bakery_ops.rules.rollout.recording import replay
+from bakery_ops.rules.rollout.result import RolloutResult, Status, result
 from bakery_ops.workflows.rollout import QueueInbox, World, drive, workers
 from tests import simulation
 from tests.fakes import FakeCluster, FakeInbox, FakeJournal, InlineExecutor, unreachable
@@ -412,3 +414,17 @@ def test_with_real_threads_and_a_real_queue_nothing_gets_lost() -> None:
     assert ended.outcome is Outcome.SUCCEEDED
     assert ended.count(Status.APPLIED) == 40
     assert sorted(ref.name for _, ref in run.cluster.mutations) == sorted(item.ref.name for item in graph.values())
+
+
+@pytest.mark.parametrize("fault", ["", simulation.MISSING_SECRET, simulation.CRASH])
+def test_a_recorded_deploy_plays_again_to_the_same_result(fault: str) -> None:
+    run = Run({"redis": Behaviour(fault=fault)})
+    lines: list[str] = []
+    ended = run.go(platform("auth"), on_record=lambda line: lines.append(json.dumps(line)))
+    again = result(replay(json.loads(line) for line in lines))
+    assert (again.outcome, again.nodes, again.causes, again.stages) == (
+        ended.outcome,
+        ended.nodes,
+        ended.causes,
+        ended.stages,
+    )
