@@ -6,7 +6,7 @@ that every dependency is Ready, and a back-off begun before that is waited out w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from bakery_ops.model.live import Pod
@@ -29,6 +29,13 @@ class Crashes(NamedTuple):
     symptoms: tuple[Symptom, ...]
     excused: bool
     settles_at: float | None
+
+
+class _Kills(NamedTuple):
+    """How often containers of the pod were killed for a failed probe, and which probe it was, by container."""
+
+    counted: int
+    probes: Mapping[str, str]
 
 
 class _Count(NamedTuple):
@@ -82,14 +89,14 @@ def _is_present(look: Look, count: _Count) -> bool:
     return bool(has_crashed) and not has_proved_itself(look, place)
 
 
-def _crash(count: _Count, total: int, kills: tuple[int, str]) -> Iterator[Symptom]:
+def _crash(count: _Count, total: int, kills: _Kills) -> Iterator[Symptom]:
     place = count.place
     uid, name = place.pod.metadata.uid, place.container.name
-    killed, probe = kills
+    probe = kills.probes.get(name, "")
     end = place.last_end
     code = end.exit_code if end is not None else 0
     detail = f": {texts.one_line(end.message)}" if end is not None and end.message.strip() else _meaning(place, code)
-    restarts = max(total, killed)
+    restarts = max(total, kills.counted)
     tail = f", {restarts} restart{'' if restarts == 1 else 's'}" if restarts else ""
     if place.is_job:
         message = f"exit code {code}{detail}{tail}"
@@ -117,12 +124,13 @@ def _reason(place: Place) -> str:
     return end.reason if end is not None and end.reason else "Error"
 
 
-def _probe_kills(look: Look, pod: Pod) -> tuple[int, str]:
-    """How often the kubelet killed a container for a failed probe, and which probe; the restart follows each kill."""
-    killing = [event for event in look.events_of(pod.metadata.uid) if texts.killing_probe(event.message)]
-    total = sum(event_count(event) for event in killing)
+def _probe_kills(look: Look, pod: Pod) -> _Kills:
+    """Each kill is followed by a restart, so the two counts are one; the event may be there first."""
+    told = [(event, texts.killed_by_probe(event.message)) for event in look.events_of(pod.metadata.uid)]
+    killing = [(event, whom) for event, whom in told if whom is not None]
+    total = sum(event_count(event) for event, _ in killing)
     counted, _ = look.counted((pod.metadata.uid, ""), total, born=is_born(look, pod), excused_to=total, excuse="")
-    return counted, texts.killing_probe(killing[-1].message) if killing and counted else ""
+    return _Kills(counted, dict(whom for _, whom in killing) if counted else {})
 
 
 def _out_of_memory(look: Look, place: Place) -> Iterator[Symptom]:

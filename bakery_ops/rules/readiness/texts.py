@@ -47,7 +47,7 @@ _TRY_AGAIN = re.compile(
 )
 _MISSING = re.compile(r'\b(secret|configmap)s? "([^"]+)" (?:is forbidden: )?not found', re.IGNORECASE)
 _KEY_MISSING = re.compile(r"couldn't find key \S+ in (Secret|ConfigMap) ([^/\s]+)/([^\s,]+)")
-_PROBE_KILL = re.compile(r"failed (liveness|startup) probe, will be restarted")
+_PROBE_KILL = re.compile(r"^Container (\S+) failed (liveness|startup) probe, will be restarted")
 _KINDS = {"secret": "Secret", "configmap": "ConfigMap"}
 
 
@@ -97,10 +97,10 @@ def may_try_again(message: str) -> bool:
     return _TRY_AGAIN.search(_bare(message)) is not None
 
 
-def killing_probe(message: str) -> str:
-    """ "liveness" or "startup" when the kubelet killed the container for that probe, else ""."""
+def killed_by_probe(message: str) -> tuple[str, str] | None:
+    """Container and probe ("liveness" or "startup") when the kubelet says that it killed the one for the other."""
     found = _PROBE_KILL.search(message)
-    return found.group(1) if found else ""
+    return (found.group(1), found.group(2)) if found else None
 
 
 def missing_objects(message: str, namespace: str) -> tuple[ObjectRef, ...]:
