@@ -20,7 +20,7 @@ def admit(rollout: Rollout) -> None:
         state = rollout.nodes[name]
         if state.node.stage.order > limit or state.timed_out:
             continue
-        if state.node.is_workload and rollout.slots >= rollout.options.width:
+        if state.node.is_workload and rollout.slots >= rollout.width:
             continue
         send(rollout, state)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bakery_ops.model.live import LiveObject
 from bakery_ops.rules.readiness.observation import Observation
-from bakery_ops.rules.rollout import progress, stages
+from bakery_ops.rules.rollout import progress, stages, width
 from bakery_ops.rules.rollout.events import WriteJournal
 from bakery_ops.rules.rollout.logs import want_logs
 from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout, Standing, is_synced
@@ -168,6 +168,8 @@ def _flip(rollout: Rollout, state: NodeState, *, is_ready: bool) -> None:
         state.timed_out = False
         if state.ready_at is None:
             state.ready_at = rollout.now
+            if state.node.is_workload and state.phase is Phase.APPLIED:
+                width.grow(rollout)
         _journal(rollout, state)
     mark(rollout, rollout.dependents.get(state.name, ()))
     rollout.admission_due = True

@@ -16,6 +16,7 @@ from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import readiness
 from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.admission import admit, send
 from bakery_ops.rules.rollout.ending import close, conclude
 from bakery_ops.rules.rollout.events import (
@@ -30,6 +31,7 @@ from bakery_ops.rules.rollout.events import (
     ObjectChanged,
     ObjectDeleted,
     Outcome,
+    PressureSeen,
     Pruned,
     ReadObject,
     StreamLost,
@@ -126,6 +128,7 @@ def _mark_affected(rollout: Rollout, live: LiveObject) -> None:
     """Mark the nodes whose verdict can depend on this object: found through indexes, never by a search."""
     affected = rollout.affected
     if isinstance(live, ClusterEvent):
+        width.notice(rollout, live)
         subject = rollout.world.by_uid(live.involved_object.uid)
         if subject is not None:
             _mark_affected(rollout, subject)
@@ -223,6 +226,10 @@ def _pruned(rollout: Rollout, event: Pruned) -> None:
     rollout.pruned[event.ref] = f"{event.reason}: {event.message}" if event.reason else ""
 
 
+def _pressure_seen(rollout: Rollout, event: PressureSeen) -> None:
+    width.shrink(rollout, event.reason)
+
+
 def _interrupted(rollout: Rollout, event: InterruptRequested) -> None:
     if rollout.closing not in (Outcome.INTERRUPTED, Outcome.LOCK_LOST):
         close(rollout, Outcome.INTERRUPTED, grace=INTERRUPT_GRACE)
@@ -245,6 +252,7 @@ _HANDLERS: dict[type[Event], Callable[[Rollout, Any], None]] = {
     ApplyDropped: _apply_dropped,
     LogTailArrived: _log_tail_arrived,
     Pruned: _pruned,
+    PressureSeen: _pressure_seen,
     InterruptRequested: _interrupted,
     LeaseLost: _lease_lost,
 }

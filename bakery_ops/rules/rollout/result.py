@@ -198,4 +198,6 @@ def _warnings(rollout: Rollout) -> tuple[str, ...]:
     for orphan in rollout.plan.orphans:
         if orphan.kept:
             found[f"{orphan.ref} left the render but stays: {orphan.kept}"] = None
+    if rollout.width_reason:
+        found[f"fewer workloads were started at one time: {rollout.width_reason}"] = None
     return tuple(found)

@@ -165,6 +165,9 @@ class Rollout:
     timed_out: set[str] = field(default_factory=set)
     in_flight: set[str] = field(default_factory=set)
     slots: int = 0
+    width: int = 0
+    width_reason: str = ""  # why it was last narrowed
+    kills: set[tuple[str, int]] = field(default_factory=set)
     admission_due: bool = True
     synced: set[str] = field(default_factory=set)
     logs_pending: set[tuple[str, str, str, bool]] = field(default_factory=set)
@@ -219,6 +222,7 @@ def new_rollout(graph: Graph, plan: Plan, options: Options, at: float, facts: Cl
         dependents=dependents_of(graph),
         priority=priorities(graph),
         reread_after=options.reread,
+        width=options.width,
     )
 
 

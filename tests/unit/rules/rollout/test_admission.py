@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bakery_ops.model.contract import Stage
 from bakery_ops.rules.plan import Action
-from bakery_ops.rules.rollout.events import Apply, ApplyAccepted, ObjectDeleted, ReplaceJob
+from bakery_ops.rules.rollout.events import Apply, ApplyAccepted, ObjectChanged, ObjectDeleted, PressureSeen, ReplaceJob
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.rules.verdict import Applied, Verdict
 from bakery_ops.workflows.rollout_requests import live_object
@@ -174,3 +174,54 @@ def test_every_command_names_a_node_once() -> None:
         Apply("s1"),
         Apply("s2"),
     ]
+
+
+def killing(table: Table, count: int = 1, at: str = "2023-11-14T22:13:30Z") -> ObjectChanged:
+    """The kubelet kills a container of s0 because its startup probe failed."""
+    table.tell(ObjectChanged(table.now, looks(table.graph["s0"], "progressing")))
+    event = {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": "e", "namespace": "bakery-ia", "uid": "e", "resourceVersion": str(count)},
+        "involvedObject": {"uid": "uid-s0", "name": "s0-x"},
+        "reason": "Killing",
+        "message": "Container app failed startup probe, will be restarted",
+        "lastTimestamp": at,
+        "count": count,
+    }
+    return ObjectChanged(table.now, live_object(event))
+
+
+def test_a_kill_by_a_probe_halves_the_width_and_success_widens_it_again() -> None:
+    table = Table(*(node(f"s{index}") for index in range(20)), options=Options(width=8))
+    assert len(table.sent) == 8
+    table.accept("s0")
+    table.tell(killing(table))
+    assert table.rollout.width == 4
+    for name in table.sent[1:5]:
+        table.start(name, "ready")
+    assert table.rollout.width == 8
+    assert len(table.sent) == 12
+
+
+def test_one_kill_counts_once_and_an_old_one_not_at_all() -> None:
+    table = Table(*(node(f"s{index}") for index in range(20)), options=Options(width=8))
+    table.accept("s0")
+    table.tell(killing(table, at="2023-11-14T22:13:10Z"))
+    assert table.rollout.width == 8, "it happened before this deploy"
+    table.tell(killing(table, 2), killing(table, 2))
+    assert table.rollout.width == 4
+    table.tell(killing(table, 3))
+    assert table.rollout.width == 2
+    table.tell(killing(table, 4))
+    assert table.rollout.width == 2, "never narrower than two"
+
+
+def test_pressure_of_the_cluster_narrows_and_a_width_of_one_stays_one() -> None:
+    table = Table(*(node(f"s{index}") for index in range(4)), options=Options(width=1))
+    table.tell(PressureSeen(table.now, "CPU at 93 %"))
+    assert table.rollout.width == 1
+    wide = Table(*(node(f"s{index}") for index in range(4)), options=Options(width=16))
+    wide.tell(PressureSeen(wide.now, "CPU at 93 %"))
+    assert wide.rollout.width == 8
+    assert wide.rollout.width_reason == "CPU at 93 %"
