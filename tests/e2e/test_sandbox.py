@@ -124,6 +124,52 @@ def test_names_outside_the_cluster_do_not_resolve_at_once(real_cluster: SandboxS
     assert "no such host" in log_of(real_cluster, "outside", "asks")
 
 
+def policy(name: str, own: Document, **rules: Any) -> Document:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "namespace": "policies"},
+        "spec": {"podSelector": own, **rules},
+    }
+
+
+def test_only_the_client_a_network_policy_names_reaches_the_server(real_cluster: SandboxStatus, api: Api) -> None:
+    """etcd is the server, since it is in the image; both clients may send, the server accepts from one."""
+    place, image = "policies", image_of(real_cluster)
+    listen = ["--listen-client-urls=http://0.0.0.0:2379", "--advertise-client-urls=http://127.0.0.1:2379"]
+    server = pod(place, "server", image, ["/kubenode", "etcd", "--data-dir=/tmp/etcd", *listen])
+    server["metadata"]["labels"] = {"app": "server"}
+    service = {"selector": {"app": "server"}, "ports": [{"port": 80, "targetPort": 2379}]}
+    port = [{"port": 2379}]
+    friend = {"podSelector": {"matchLabels": {"app": "friend"}}}
+    api.apply(
+        [
+            namespace(place),
+            server,
+            {
+                "apiVersion": "v1",
+                "kind": "Service",
+                "metadata": {"name": "server", "namespace": place},
+                "spec": service,
+            },
+            policy("server", {"matchLabels": {"app": "server"}}, ingress=[{"from": [friend], "ports": port}]),
+        ]
+    )
+    api.until(f"/api/v1/namespaces/{place}/pods/server", is_ready, within=60, waiting_for="the server")
+    ask = ["/kubenode", "kubectl", "get", "--raw=/version", "--server=http://server", "--request-timeout=8s"]
+    for name in ("friend", "stranger"):
+        client = pod(place, name, image, ask)
+        client["metadata"]["labels"] = {"app": name}
+        api.apply([client])
+    assert ended(api, place, "friend")["status"]["phase"] == "Succeeded"
+    assert ended(api, place, "stranger")["status"]["phase"] == "Failed"
+
+
+def is_ready(found: Document) -> bool:
+    conditions = found.get("status", {}).get("conditions", [])
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
 def test_the_nodes_use_of_cpu_is_measured(api: Api) -> None:
     path = "/apis/metrics.k8s.io/v1beta1/nodes/node-1"
     api.until(
