@@ -217,14 +217,11 @@ class WatchStream:
 
 
 def _content(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The whole body, or the beginning of an error's. A body read to its end gives its connection back by itself."""
     if response.status < 400:
-        content = response.read()
-        response.release_conn()
-        return content
+        return response.read()
     content = response.read(_ERROR_BODY_LIMIT)
-    if len(content) < _ERROR_BODY_LIMIT:
-        response.release_conn()
-    else:
+    if len(content) == _ERROR_BODY_LIMIT:
         response.close()
     return content
 

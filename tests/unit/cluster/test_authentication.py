@@ -61,6 +61,16 @@ def test_a_rotated_token_file_is_read_again_after_a_401(server: ScriptedServer, 
     connection.close()
 
 
+def test_a_kubeconfig_that_was_renewed_is_read_again_after_a_401(server: ScriptedServer, tmp_path: Path) -> None:
+    """F16"""
+    connection = connect(kubeconfig(tmp_path, answering(server).url, {"token": "first"}))
+    kubeconfig(tmp_path, server.url, {"token": "second"})
+    server.expect("GET", "/api/v1/namespaces/default/pods/x", status(401), Say(200))
+    assert connection.requests.read(ObjectRef("", "Pod", "default", "x")).status == 200
+    assert seen_headers(server)["Authorization"] == "Bearer second"
+    connection.close()
+
+
 def test_user_and_password_and_impersonation_are_sent(server: ScriptedServer, tmp_path: Path) -> None:
     closing(connect(kubeconfig(tmp_path, answering(server).url, {"username": "u", "password": "p", "as": "deployer"})))
     assert seen_headers(server)["Authorization"] == "Basic " + base64.b64encode(b"u:p").decode()
