@@ -5,10 +5,12 @@ Built by mmdebstrap as root in about a minute, kept in the cache directory under
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from bakery_ops.errors import CommandFailed, OperationFailed, PreflightRefused
@@ -120,12 +122,32 @@ def ensure_base(cache: Path, say: Say) -> Path:
             remedy="run as root, or use simulated nodes, which need no images",
         )
     find("mmdebstrap")
-    layer.parent.mkdir(parents=True, exist_ok=True)
+    with alone(layer.with_name("base.lock"), say):
+        if not layer.exists():
+            _build(layer, say)
+    return layer
+
+
+@contextmanager
+def alone(lock: Path, say: Say) -> Iterator[None]:
+    """Hold the file `lock` while the block runs, waiting for whoever has it. The kernel frees it when a holder dies."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("images: another run is working on them; waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _build(layer: Path, say: Say) -> None:
     partial = layer.with_name(layer.name + ".part")
     say("images: building the base layer from Debian packages; about a minute, once")
     # No SOURCE_DATE_EPOCH: it would change the modules' times, and Python would reject their bytecode.
     try:
-        run(_command(partial), env={"LC_ALL": "C.UTF-8"}, on_line=progress(say))
+        # The grace is mmdebstrap's, to remove its half-made tree when we are interrupted.
+        run(_command(partial), env={"LC_ALL": "C.UTF-8"}, on_line=progress(say), grace=60)
     except CommandFailed as error:
         raise OperationFailed(
             "The base layer of the sandbox's images could not be built.",
@@ -136,8 +158,10 @@ def ensure_base(cache: Path, say: Say) -> Path:
         partial.replace(layer)
     finally:
         partial.unlink(missing_ok=True)
+    for older in layer.parent.glob("base-*.tar"):
+        if older != layer:
+            older.unlink(missing_ok=True)
     say(f"images: the base layer is ready, {layer.stat().st_size // 1_000_000} MB")
-    return layer
 
 
 def _command(out: Path) -> list[str]:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import tempfile
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from bakery_ops.errors import PreflightRefused
 from bakery_ops.sandbox.archive import Entry, Image, image_id, write_docker_archives, write_layer
-from bakery_ops.sandbox.image_base import base_key, ensure_base
+from bakery_ops.sandbox.image_base import alone, base_key, ensure_base
 from bakery_ops.sandbox.image_layers import Recipe, makeable, recipe_for, with_bytecode
 
 Say = Callable[[str], None]
@@ -49,13 +50,13 @@ def ensure_images(
     missing = outdated(keys, present, ids)
     if not missing:
         return
-    base = ensure_base(cache_dir, say)
-    layers = {
-        recipes[name].name: _layer(cache_dir, recipes[name].name, contents[recipes[name].name]) for name in missing
-    }
-    images = [Image(name, [base, layers[recipes[name].name]], recipes[name].config) for name in missing]
-    _hand_over(cache_dir, images, import_tar, say)
-    _write(record, {**ids, **{keys[image.name]: image_id(image) for image in images}})
+    with alone(record.with_name("images.lock"), say):
+        base = ensure_base(cache_dir, say)
+        used = {recipes[name].name for name in missing}
+        layers = {name: _layer(cache_dir, name, entries) for name, entries in contents.items() if name in used}
+        images = [Image(name, [base, layers[recipes[name].name]], recipes[name].config) for name in missing]
+        _hand_over(cache_dir, images, import_tar, say)
+        _write(record, {**_read(record), **{keys[image.name]: image_id(image) for image in images}})
 
 
 def recipes_for(needed: Sequence[str]) -> dict[str, Recipe]:
@@ -109,13 +110,14 @@ def content_key(recipe: Recipe, entries: Sequence[Entry]) -> str:
 def _layer(cache: Path, name: str, entries: Sequence[Entry]) -> Path:
     """Written anew each time, for it is small; one file for each recipe, so that nothing piles up."""
     layer = cache / "images" / f"layer-{name}.tar"
-    layer.parent.mkdir(parents=True, exist_ok=True)
     write_layer(layer, with_bytecode(entries))
     return layer
 
 
 def _hand_over(cache: Path, images: Sequence[Image], import_tar: Callable[[Path], None], say: Say) -> None:
     """One archive for all, so that the base layer travels once; too large to keep, and quick to write again."""
+    for leftover in (cache / "images").glob("import-*"):  # of a run that was killed; we hold the lock
+        shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(dir=cache / "images", prefix="import-") as scratch:
         archive = Path(scratch) / "images.tar"
         say(f"images: packing {_counted(len(images))}")

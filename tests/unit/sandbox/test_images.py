@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -260,3 +261,23 @@ def test_the_prepared_data_directory_is_the_one_the_sandbox_overlay_asks_for() -
     assert (
         f"template={image_base.TEMPLATE}\n" in (REPOSITORY / "sandbox/images/postgres/docker-entrypoint.sh").read_text()
     )
+
+
+def test_two_runs_take_turns_and_the_second_says_what_it_waits_for(tmp_path: Path) -> None:
+    lock, order, waiting = tmp_path / "locks" / "lock", list[str](), threading.Event()
+
+    def say(line: str) -> None:
+        order.append(line)
+        waiting.set()
+
+    def second() -> None:
+        with image_base.alone(lock, say):
+            order.append("second")
+
+    with image_base.alone(lock, say):
+        other = threading.Thread(target=second)
+        other.start()
+        assert waiting.wait(30)
+        order.append("first")
+    other.join(30)
+    assert order == ["images: another run is working on them; waiting for it", "first", "second"]
