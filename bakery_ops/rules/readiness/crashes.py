@@ -142,7 +142,7 @@ def _out_of_memory(look: Look, place: Place) -> Iterator[Symptom]:
     key = (rows.OUT_OF_MEMORY.id, uid, place.container.name)
     marks = frozenset(f"{place.pod.metadata.uid} {end.finished_at}" for end in killed)
     times = look.mark(key, marks)
-    if times and killed and not has_proved_itself(look, place):
+    if killed and not has_proved_itself(look, place):
         limit = place.container.resources.limits.get("memory")
         bound = f"its memory limit of {limit}" if limit else "the memory of its cluster node"
         message = (

@@ -53,6 +53,7 @@ def _seen(judgement: Judgement, wanted: dict[str, Any]) -> dict[str, Any]:
         "warnings": len(judgement.warnings),
         "evidence": len(judgement.evidence),
         "restarts": sum(judgement.restarts.values()),
+        "progress": list(judgement.progress[1]),  # type: ignore[index]
     }
     if evidence is not None:
         said |= {
