@@ -10,6 +10,8 @@ from bakery_ops.model.contract import NAME
 from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest
 from bakery_ops.model.selection import Selection, pod_labels
 
+_HINTS = 20
+
 
 class Names:
     """Gives every manifest the shortest name that no other one can claim, and finds manifests by name."""
@@ -21,6 +23,7 @@ class Names:
             for manifest in manifests
         }
         self._by_name = {self.of[manifest.ref]: manifest for manifest in manifests}
+        self._nearest: dict[str, str] = {}
         self._services: dict[tuple[str, str], Manifest] = {}
         self._workloads: dict[tuple[str, str], Manifest] = {}
         for manifest in manifests:
@@ -51,9 +54,12 @@ class Names:
         return (word,) if word in self._by_name else ()
 
     def nearest(self, word: str) -> str:
-        """ "did you mean 'redis'?" or ""."""
-        close = difflib.get_close_matches(word, [name for name in self._by_name if "/" not in name], n=1, cutoff=0.6)
-        return f"; did you mean {close[0]!r}?" if close else ""
+        """ "did you mean 'redis'?" or ""; only for the first words asked for, as each costs a pass over all names."""
+        if word not in self._nearest and len(self._nearest) < _HINTS:
+            names = [name for name in self._by_name if "/" not in name]
+            close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+            self._nearest[word] = f"; did you mean {close[0]!r}?" if close else ""
+        return self._nearest.get(word, "")
 
 
 def _claims(manifest: Manifest) -> tuple[str, ...]:

@@ -54,6 +54,15 @@ def in_order(demands: Sequence[Demand], machines: Sequence[Machine]) -> Placemen
     return _place(demands, machines, lambda fitting: min(fitting, key=_State.load))
 
 
+def without_place(lasting: Iterable[Demand], machines: Sequence[Machine], single: Iterable[Demand]) -> list[Demand]:
+    """Those of `single` that find no place beside `lasting`, each tried alone."""
+    states = {machine.name: _State(machine) for machine in machines}
+    for demand, place in pack(lasting, machines).placed:
+        states[place].take(demand)
+    found = list(states.values())
+    return [demand for demand in single if all(state.refuses(demand, found) for state in found)]
+
+
 def _first(fitting: Sequence[_State]) -> _State:
     return fitting[0]
 

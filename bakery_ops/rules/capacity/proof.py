@@ -12,7 +12,7 @@ from bakery_ops.model.quantities import GIBI, NodeSize, cpu_text, memory_text
 from bakery_ops.rules.capacity.demand import CPU, EPHEMERAL, MEMORY, PODS, Amounts, Demand, add
 from bakery_ops.rules.capacity.limits import claims_total, quota_problems
 from bakery_ops.rules.capacity.machines import Machine, machines
-from bakery_ops.rules.capacity.packing import Placement, pack
+from bakery_ops.rules.capacity.packing import Placement, pack, without_place
 from bakery_ops.rules.capacity.phases import Load, Phase
 
 STEADY_WARNING = 0.85
@@ -134,9 +134,8 @@ def _never(phases: Sequence[Phase], rows: Sequence[PhaseRow], nodes: Sequence[Ma
     for phase, row in zip(phases, rows, strict=True):
         failing = {name for name, _, _ in row.unplaced}
         single = {demand.name: demand for demand in phase.added if demand.name in failing}
-        for name, demand in sorted(single.items()):
-            if pack(phase.lasting, nodes, added=[demand]).unplaced:
-                yield name
+        if single:
+            yield from sorted(demand.name for demand in without_place(phase.lasting, nodes, single.values()))
 
 
 def fits(graph: Graph, nodes: Sequence[Machine]) -> bool:
@@ -154,13 +153,11 @@ def smallest_machine(graph: Graph) -> NodeSize | None:
     return NodeSize(cpu * 1000, memory * GIBI) if cpu and memory else None
 
 
-def _least(enough: Callable[[int], bool]) -> int | None:
-    """The least whole number that is enough, by halving: what is enough stays enough when there is more."""
-    low, high = 0, 1
-    while not enough(high):
-        low, high = high, high * 2
-        if high > _LARGEST:
-            return None
+def _least(enough: Callable[[int], bool], most: int = _LARGEST) -> int | None:
+    """The least number from 1 to `most` that is enough, by halving: what is enough stays enough when there is more."""
+    low, high = 0, most
+    if most < 1 or not enough(most):
+        return None
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle, high)
@@ -281,8 +278,7 @@ def _shortage(row: PhaseRow, nodes: Sequence[Machine]) -> str:
 def _waves(load: Load, nodes: Sequence[Machine]) -> Iterable[str]:
     """How many pods may surge at once while the autoscalers are at their maximum."""
     base, surge = list(load.lasting(at_maximum=True)), list(load.surge(at_maximum=True))
-    at_once = len(surge)
-    while at_once and pack(base, nodes, added=surge[:at_once]).unplaced:
-        at_once -= 1
-    if at_once < len(surge):
+    too_many = _least(lambda count: bool(pack(base, nodes, added=surge[:count]).unplaced), most=len(surge))
+    if too_many is not None:
+        at_once = too_many - 1
         yield f"with the autoscalers at maximum, {at_once} of {len(surge)} pods may be updated at a time"
