@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bakery_ops.errors import PreflightRefused
+from bakery_ops.errors import OperationFailed, PreflightRefused
 from bakery_ops.model.builder import build
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest
@@ -66,9 +66,9 @@ def prove_on_cluster(requests: Requests, graph: Graph) -> CapacityReport:
 
     A peak that does not fit is in the report and no refusal: Jobs wait for each other's place, and pods of a rolling
     update follow one by one. What never finds a place is refused.
-    Raises: PreflightRefused with the arithmetic. OperationFailed: nodes or pods may not be listed.
+    Raises: PreflightRefused with the arithmetic. OperationFailed: this account may not list nodes.
     """
-    pods = requests.list("", "Pod", None)
+    pods = _pods(requests, graph)
     nodes = live_machines(requests.list("", "Node", None), pods, ours=_ours(graph, pods))
     report = prove(graph, nodes)
     if not report.steady.fits or report.problems or report.never:
@@ -78,6 +78,15 @@ def prove_on_cluster(requests: Requests, graph: Graph) -> CapacityReport:
             remedy=report.advice[-1] if report.advice else "invoke capacity",
         )
     return report
+
+
+def _pods(requests: Requests, graph: Graph) -> list[Mapping[str, Any]]:
+    """All pods of the cluster; those of the platform's namespaces where the account may see no others."""
+    try:
+        return list(requests.list("", "Pod", None))
+    except OperationFailed:
+        namespaces = sorted({node.ref.namespace for node in graph.workloads()})
+        return [pod for namespace in namespaces for pod in requests.list("", "Pod", namespace)]
 
 
 def _ours(graph: Graph, pods: Sequence[Mapping[str, Any]]) -> frozenset[str]:
