@@ -259,3 +259,42 @@ def _pod(name: str, owner: str, state: dict[str, object]) -> object:
             "status": {"containerStatuses": [{"name": "app", "state": state}]},
         }
     )
+
+
+def test_an_interrupt_after_a_lost_lease_changes_nothing() -> None:
+    table = Table(node("a"))
+    table.tell(LeaseLost(table.now, "somebody"), InterruptRequested(table.now))
+    table.accept("a")
+    assert table.rollout.outcome is Outcome.LOCK_LOST
+
+
+def test_a_deletion_of_an_orphan_that_is_never_answered_leaves_the_outcome_unknown() -> None:
+    table = Table(node("a"), prune=[PruneStep(ObjectRef("", "Service", "bakery-ia", "old"), "u1")])
+    table.start("a", "ready")
+    table.wait(140)
+    assert table.rollout.outcome is Outcome.UNREACHABLE
+
+
+def test_the_result_counts_and_times_what_happened() -> None:
+    table = Table(node("a"), node("b", needs=["a"]))
+    table.start("a", "ready")
+    table.wait(3)
+    table.start("b", "progressing")
+    table.wait(4)
+    table.see("b", "ready", warnings=["no address yet"])
+    table.wait(11)
+    ended = result(table.rollout, requests=7)
+    assert (ended.count(Status.APPLIED), ended.requests) == (2, 7)
+    assert (ended.nodes["a"].ready_after, ended.nodes["b"].ready_after) == (0.0, 7.0)
+    assert ended.stages[0].wall == 7.0
+    assert ended.warnings == ("b: no address yet",)
+    assert ended.seconds == 17.0
+
+
+def test_what_never_became_ready_has_no_time() -> None:
+    table = Table(node("a"), node("b", needs=["a"]))
+    table.start("a", "failed")
+    ended = result(table.rollout)
+    assert ended.nodes["a"].ready_after is None
+    assert ended.stages[0].wall is None
+    assert ended.events_of(ended.causes[0]) == ()
