@@ -33,8 +33,12 @@ class Parts(NamedTuple):
 
 def build(parts: Parts) -> FastAPI:
     settings = parts.settings
-    documentation = {} if settings.debug else {"docs_url": None, "redoc_url": None, "openapi_url": None}
-    app = FastAPI(title=f"{settings.service} service", **documentation)
+    app = FastAPI(
+        title=f"{settings.service} service",
+        openapi_url="/openapi.json"
+        if settings.debug
+        else None,  # without it there are no pages of documentation either
+    )
     _add_operations(app, parts)
     _add_items(app, parts.connections)
 

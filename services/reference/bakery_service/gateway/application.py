@@ -20,12 +20,12 @@ _log = logging.getLogger("gateway")
 
 
 class Parts(NamedTuple):
-    """What the gateway is made of; `http` is an httpx.AsyncClient."""
+    """What the gateway is made of."""
 
     backends: Backends
     readiness: Readiness
     limiter: Limiter
-    http: Any
+    http: httpx.AsyncClient
 
 
 class Gateway:

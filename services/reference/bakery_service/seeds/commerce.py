@@ -32,11 +32,12 @@ def orders() -> list[Row]:
 def _order(number: int) -> Row:
     customer, name = _CUSTOMERS[spread(number, 0, len(_CUSTOMERS) - 1)]
     lines = [PRODUCTS[(number + step) % len(PRODUCTS)] for step in range(spread(number + 99, 1, 4))]
+    pieces = [spread(number * 5 + place, 5, 60) for place in range(len(lines))]
     priced = [
-        {"product": code, "pieces": spread(number * 5 + place, 5, 60), "price_cents": cents}
-        for place, (code, _, cents, _parts) in enumerate(lines)
+        {"product": code, "pieces": count, "price_cents": cents}
+        for (code, _, cents, _parts), count in zip(lines, pieces, strict=True)
     ]
-    total = sum(int(line["pieces"]) * int(line["price_cents"]) for line in priced)
+    total = sum(cents * count for (_, _, cents, _parts), count in zip(lines, pieces, strict=True))
     attributes = {"customer": customer, "day": day(140 + number // 4), "lines": priced, "total_cents": total}
     return Row(f"order-{number:04d}", f"Order {number} of {name}", attributes)
 
