@@ -21,13 +21,12 @@ from bakery_ops.workflows.ports import Say
 
 def ensure(connection: Connection, manifests: Sequence[Manifest], namespace: str, say: Say) -> tuple[str, ...]:
     """Create what the platform's manifests refer to and the cluster lacks; one line about what was done."""
-    inventory = ApiInventory(connection.transport, connection.retrier, namespace)
     done = secrets_workflow.ensure(
         connection.requests,
         Mint(connection.clock.now),
         wanted(manifests),
         say=lambda line: None,
-        announce=lambda refs: inventory.write([*inventory.read(), *refs]),
+        announce=_announcer(connection, namespace),
     )
     created = sum(row.state is SecretState.CREATED for row in done.rows)
     extended = [row.name for row in done.rows if row.state is SecretState.EXTENDED]
@@ -37,6 +36,12 @@ def ensure(connection: Connection, manifests: Sequence[Manifest], namespace: str
     for line in lines:
         say(line)
     return tuple(lines)
+
+
+def _announcer(connection: Connection, namespace: str) -> Callable[[Sequence[ObjectRef]], None]:
+    """Writes what will be created into the inventory first: nothing of ours exists outside it (promise I1)."""
+    inventory = ApiInventory(connection.transport, connection.retrier, namespace)
+    return lambda refs: inventory.write([*inventory.read(), *refs])
 
 
 def secrets(target: Target) -> ExitCode:
@@ -67,7 +72,11 @@ def _ensure(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[Se
                 if manifest.ref == namespace and (answer := connection.requests.apply(manifest)).status >= 300:
                     raise PreflightRefused(f"cannot create the namespace {namespace.name}: {answer.message}")
         done = secrets_workflow.ensure(
-            connection.requests, Mint(connection.clock.now), chosen(wanted(rendered.manifests)), say=terminal.say
+            connection.requests,
+            Mint(connection.clock.now),
+            chosen(wanted(rendered.manifests)),
+            say=terminal.say,
+            announce=_announcer(connection, rendered.profile.namespace),
         )
     _table(terminal, done.rows)
     return ExitCode.OK
