@@ -193,6 +193,8 @@ def _status(state: NodeState) -> Status:
 def _warnings(rollout: Rollout) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for state in rollout.nodes.values():
+        if not all(rollout.nodes[name].is_applied for name in state.node.relies):
+            continue  # a Service whose workload was never sent has nothing to be warned of
         for warning in state.judgement.warnings:
             found[f"{state.name}: {warning}"] = None
     for orphan in rollout.plan.orphans:

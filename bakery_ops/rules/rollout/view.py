@@ -103,8 +103,13 @@ def causes(rollout: Rollout) -> tuple[diagnosis.RootCause, ...]:
 
 
 def conditions(rollout: Rollout) -> dict[str, diagnosis.Condition]:
-    """A node that waits only for a slot is held up by the nodes that hold the slots."""
-    holders = frozenset(name for name, state in rollout.nodes.items() if state.holds_slot)
+    """A node that waits only for a slot is held up by those that hold the slots, unless something failed: a wait for a
+    slot is no dependency, and beside a failure it would blame the wrong node."""
+    holders = frozenset(
+        name
+        for name, state in rollout.nodes.items()
+        if not rollout.failed and (state.holds_slot or (state.timed_out and state.phase is not Phase.WAITING))
+    )
     return {
         name: diagnosis.Condition(
             state.verdict,

@@ -298,3 +298,32 @@ def test_what_never_became_ready_has_no_time() -> None:
     assert ended.nodes["a"].ready_after is None
     assert ended.stages[0].wall is None
     assert ended.events_of(ended.causes[0]) == ()
+
+
+def test_nodes_that_wait_for_a_slot_are_told_by_those_that_hold_them() -> None:
+    table = Table(node("a"), node("b"), node("c"), options=Options(width=1, stage_deadline=100))
+    table.start("a", "progressing", message="0/1 ready")
+    table.wait(101)
+    assert [cause.sentence for cause in result(table.rollout).causes] == [
+        "a is not ready yet: 0/1 ready; blocks 2 services"
+    ]
+
+
+def test_beside_a_failure_a_wait_for_a_slot_blames_nobody() -> None:
+    table = Table(node("a"), node("b"), node("c"), node("d"), options=Options(width=2))
+    table.start("a", "failing", reason="Error", message="exit code 1")
+    table.start("b", "failed", reason="R", message="m")
+    table.wait(45)
+    assert [cause.sentence for cause in result(table.rollout).causes] == [
+        "a is failing: Error: exit code 1",
+        "b is down: R: m",
+    ]
+
+
+def test_a_service_whose_workload_was_never_sent_warns_of_nothing() -> None:
+    table = Table(
+        node("db", stage=Stage.DATABASE), node("web", needs=["db"]), node("service/web", "Service", relies=["web"])
+    )
+    table.start("service/web", "ready", warnings=["nobody is behind it"])
+    table.start("db", "failed")
+    assert result(table.rollout).warnings == ()
