@@ -217,6 +217,7 @@ def _ports(opened: _Opened, terminal: Terminal, engine: str | None = None) -> Po
         )
 
     return Ports(
+        namespace=profile.namespace,
         requests=connection.requests,
         mirror=ApiMirror(connection.transport, connection.discovery, connection.lag, notify=terminal.say),
         clock=connection.clock,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from bakery_ops.errors import PreflightRefused, UsageError
 from bakery_ops.model.graph import Graph, Node
-from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.references import references
 from bakery_ops.rules.plan import Action, JournalEntry, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
@@ -57,6 +57,7 @@ class Ports:
     """The adapters one deploy works through.
 
     Attributes:
+        namespace: Where the lock, the inventory and the journal are kept.
         lock: Makes the context manager that holds the deploy lock; it tells `inbox` when the lock is lost.
         ensure_credentials: Creates the missing secrets and certificates of these nodes; one line for each.
         ensure_images: Makes these images available to the cluster's nodes.
@@ -66,6 +67,7 @@ class Ports:
             it. None: we apply node by node.
     """
 
+    namespace: str
     requests: Requests
     mirror: Mirror
     clock: Clock
@@ -184,13 +186,20 @@ def _served(requests: Requests, graph: Graph) -> None:
 
 
 def _namespaces(graph: Graph, ports: Ports) -> None:
-    """The lock lives in the namespace, so the namespace comes before it. Applying one twice changes nothing."""
-    for node in graph.values():
-        if node.ref.kind != "Namespace" or ports.requests.read(node.ref).status != 404:
+    """Lock, inventory and journal live in the namespace, so it comes before them, also where the render has none.
+
+    Applying one twice changes nothing. Raises: PreflightRefused when it cannot be made.
+    """
+    wanted = {node.ref: node.manifest for node in graph.values() if node.ref.kind == "Namespace"}
+    home = ObjectRef("", "Namespace", "", ports.namespace)
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ports.namespace}}
+    for ref, manifest in {home: Manifest(home, "v1", body, "--namespace"), **wanted}.items():
+        if ports.requests.read(ref).status != 404:
             continue
-        answer = ports.requests.apply(node.manifest)
+        answer = ports.requests.apply(manifest)
         if answer.status >= 300:
-            raise PreflightRefused(f"cannot create namespace {node.ref.name}: {': '.join(refusal(answer))}")
+            raise PreflightRefused(f"cannot create namespace {ref.name}: {': '.join(refusal(answer))}")
+        ports.say(f"namespace {ref.name} created")
 
 
 def _decide(graph: Graph, ports: Ports, chosen: frozenset[str]) -> tuple[Plan, Snapshot]:
