@@ -180,7 +180,7 @@ def test_killed_at_any_mutation_the_rerun_converges_and_no_job_runs_twice(change
         assert site.cluster.mutations == [], f"{where}: I4, the third run writes nothing"
 
 
-@runs(60)
+@runs(40)
 @given(st.integers(0, 2**32))
 def test_a_killed_rerun_converges_too(seed: int) -> None:
     """Recovery code crashes as well: random pairs and triples of kills."""

@@ -76,7 +76,7 @@ def lively(graph: Graph, chance: random.Random) -> dict[str, Behaviour]:
     return found
 
 
-@runs(60)
+@runs(40)
 @given(st.integers(0, 2**32))
 def test_no_healthy_deploy_is_called_a_failure_whatever_restarts_while_its_dependency_is_away(seed: int) -> None:
     chance = random.Random(seed)
@@ -104,7 +104,7 @@ def test_a_doomed_deploy_ends_within_the_hold_time_and_a_second(fault: str) -> N
     assert ended.ended - seen <= HOLD_TIMES[fault] + 1.0
 
 
-@runs(60)
+@runs(40)
 @given(st.integers(0, 2**32))
 def test_one_fault_anywhere_is_one_sentence_about_that_node(seed: int) -> None:
     chance = random.Random(seed)
