@@ -1,3 +1,3 @@
-"""bakery_ops deploys a platform of many services to Kubernetes, proves first that it fits, and explains what went wrong."""
+"""Deploys a platform of many services to Kubernetes, proves first that it fits, and explains what went wrong."""
 
 __version__ = "0.1.0"

@@ -90,7 +90,7 @@ def show(title: str, rows: Sequence[Mapping[str, Any]], to: Path | None) -> None
         low, middle, high = line["wall"]
         spread = f"{low:.2f}-{high:.2f}"
         print(
-            f"{line['name']:34} {line['ratio']:6.2f} {middle:9.2f} {spread:>16} {line['cpu']:7.2f} {line['peak_mb']:8.0f}"
+            f"{line['name']:34} {line['ratio']:6.2f} {middle:9.2f} {spread:>16} {line['cpu']:7.2f} {line['peak_mb']:8.0f}"  # noqa: E501
         )
     if to is not None:
         to.write_text(json.dumps({"title": title, "rows": list(rows)}, indent=1) + "\n")

@@ -85,7 +85,7 @@ class Graph(Mapping[str, Node]):
 
 
 def find_cycle(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """One cycle of a directed graph given as name -> successors, or (). Iterative: 5,000 objects in a chain are fine."""
+    """One cycle of a directed graph given as name -> successors, or (). Iterative: a chain of 5,000 is fine."""
     done: set[str] = set()
     for start in edges:
         path: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 # Kinds that start containers; a node named after one of these goes by its bare name.
 WORKLOAD_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod"})
@@ -59,11 +59,9 @@ class Manifest:
             return self.body
         if self.ref.kind == "CronJob":
             job = self.spec.get("jobTemplate") or {}
-            template: Body | None = (job.get("spec") or {}).get("template")
-            return template
+            return cast("Body | None", (job.get("spec") or {}).get("template"))
         if self.ref.kind in WORKLOAD_KINDS:
-            template = self.spec.get("template")
-            return template
+            return cast("Body | None", self.spec.get("template"))
         return None
 
     @property

@@ -1,4 +1,4 @@
-"""A profile says what is deployed where: overlay, cluster, images, deadlines. Read from bakery.toml, environment and flags."""
+"""A profile says what is deployed where. Profiles are read from bakery.toml, the environment and flags."""
 
 from __future__ import annotations
 
@@ -76,9 +76,8 @@ def configuration(table: Mapping[str, Any], environment: Mapping[str, str], *, s
 
     Raises: UsageError that lists every unknown key, wrong type and missing overlay at once.
     """
-    problems: list[str] = []
-    for key in table.keys() - {"default-profile", "profiles"}:
-        problems.append(f"unknown key {key!r}; {_hint(key, ['default-profile', 'profiles'])}")
+    sections = {"default-profile", "profiles"}
+    problems = [f"unknown key {key!r}; {_hint(key, sections)}" for key in sorted(table.keys() - sections)]
     profiles: dict[str, Profile] = {}
     origins: list[Origin] = []
     for name, entries in (table.get("profiles") or {}).items():
@@ -101,8 +100,7 @@ def _merge(
     name: str, entries: Mapping[str, Any], environment: Mapping[str, str], problems: list[str], source: str
 ) -> tuple[dict[str, Any], list[Origin]]:
     known = [field.name.replace("_", "-") for field in fields(Profile) if field.name != "name"]
-    for key in entries.keys() - set(known):
-        problems.append(f"profiles.{name}: unknown key {key!r}; {_hint(key, known)}")
+    problems += [f"profiles.{name}: unknown key {key!r}; {_hint(key, known)}" for key in entries if key not in known]
     values: dict[str, Any] = {}
     origins: list[Origin] = []
     for field in fields(Profile):

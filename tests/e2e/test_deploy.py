@@ -97,10 +97,10 @@ def test_seeds_really_wrote_rows(platform, real_cluster):
     assert kubectl(real_cluster.kubeconfig, *words).strip() == "t"
 
 
-def test_postgresql_and_redis_refuse_plaintext(platform, real_cluster):
+def test_postgresql_refuses_plaintext(platform, real_cluster):
     plain = (
-        "PGPASSWORD=x psql 'host=auth-db.bakery-ia.svc user=auth dbname=auth sslmode=disable connect_timeout=5' -c 'select 1' 2>&1;"
-        "(printf 'PING\\r\\n'; sleep 1) | timeout 3 cat > /dev/tcp/redis/6379 2>&1 && echo sent; true"
+        "PGPASSWORD=x psql 'host=auth-db.bakery-ia.svc user=auth dbname=auth sslmode=disable connect_timeout=5'"
+        " -c 'select 1' 2>&1; true"
     )
     words = ("exec", "-n", NAMESPACE, "auth-db-0", "-c", "postgres", "--", "bash", "-c", plain)
     said = kubectl(real_cluster.kubeconfig, *words)

@@ -1,4 +1,4 @@
-"""scalars.json holds kubectl's answers: [YAML, value], or [YAML] where it refuses; tests/tools/test_parity.py asks again."""
+"""scalars.json holds kubectl's answers: [YAML, value], or [YAML] where it refuses; test_parity.py asks again."""
 
 import json
 from pathlib import Path
