@@ -89,9 +89,7 @@ class OperationFailed(BakeryError):
 class CommandFailed(OperationFailed):
     """A program ended badly: `argv` (secrets never travel in argv), its exit code or signal, and its output."""
 
-    def __init__(
-        self, argv: Sequence[str], status: int, stdout: str, stderr: str, *, remedy: str = ""
-    ) -> None:
+    def __init__(self, argv: Sequence[str], status: int, stdout: str, stderr: str, *, remedy: str = "") -> None:
         tail = (stderr.strip() or stdout.strip()).splitlines()[-20:]
         super().__init__(f"{argv[0]} ended with {status}: {' '.join(argv)}", remedy=remedy, details=tail)
         self.argv = tuple(argv)

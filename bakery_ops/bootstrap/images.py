@@ -53,4 +53,4 @@ def _import(names: Sequence[str], instance: str, terminal: Terminal) -> None:
         lifecycle.import_archive(tar, say=terminal.say, name=instance)
 
     present = lifecycle.present_images(instance)
-    ensure_images(cache_directory(), names, [*present, *present.values()], import_tar, terminal.say, REPOSITORY)
+    ensure_images(cache_directory(), names, present, import_tar, terminal.say, REPOSITORY)
