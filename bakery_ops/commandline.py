@@ -8,6 +8,7 @@ start-up, so nothing heavy is imported here.
 import difflib
 import inspect
 import os
+import signal
 import sys
 import types
 import typing
@@ -312,12 +313,18 @@ def _task_names(program: CommandLine) -> list[str]:
 program = CommandLine(name="invoke", binary="inv[oke]", binary_names=["invoke", "inv"], version=__version__)
 
 
+def _terminated(_number: int, _frame: object) -> None:
+    """A polite kill, as CI sends it, ends like Ctrl-C: locks are released, reports written."""
+    raise KeyboardInterrupt
+
+
 def main() -> None:
     """The `invoke` of this project: the project's own tasks, found from wherever it is typed."""
     argv = list(sys.argv)
     here = Path(__file__).resolve().parent.parent
     if not any((folder / "tasks.py").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
         argv[1:1] = ["--search-root", str(here)]
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         program.run(argv)
         sys.stdout.flush()

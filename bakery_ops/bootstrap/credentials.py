@@ -19,23 +19,22 @@ from bakery_ops.workflows import tls as tls_workflow
 from bakery_ops.workflows.ports import Say
 
 
-def ensure(connection: Connection, manifests: Sequence[Manifest], namespace: str, say: Say) -> tuple[str, ...]:
-    """Create what the platform's manifests refer to and the cluster lacks; one line about what was done."""
+def ensure(connection: Connection, manifests: Sequence[Manifest], namespace: str, say: Say) -> frozenset[ObjectRef]:
+    """Create what the platform's manifests refer to and the cluster lacks; returns all that are there now."""
+    specs = wanted(manifests)
     done = secrets_workflow.ensure(
         connection.requests,
         Mint(connection.clock.now),
-        wanted(manifests),
+        specs,
         say=lambda line: None,
         announce=_announcer(connection, namespace),
     )
     created = sum(row.state is SecretState.CREATED for row in done.rows)
+    say(f"secrets and certificates: {created} created, {len(done.rows) - created} there already")
     extended = [row.name for row in done.rows if row.state is SecretState.EXTENDED]
-    lines = [f"secrets and certificates: {created} created, {len(done.rows) - created} there already"]
     for name, subject in zip(extended, done.restart, strict=True):
-        lines.append(f"secret {name} has new users; restart {subject}")
-    for line in lines:
-        say(line)
-    return tuple(lines)
+        say(f"secret {name} has new users; restart {subject}")
+    return frozenset(spec.ref for spec in specs)
 
 
 def _announcer(connection: Connection, namespace: str) -> Callable[[Sequence[ObjectRef]], None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import NamedTuple
 from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
 from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.clusters import Place
-from bakery_ops.bootstrap.session import REPOSITORY, Rendered, render, resolve
+from bakery_ops.bootstrap.session import REPOSITORY, Rendered, lock_seconds, render, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.journal import ApiJournal
@@ -196,7 +197,13 @@ def _wishes(options: DeployOptions, opened: _Opened) -> Wishes:
 
 def _lease(opened: _Opened, terminal: Terminal) -> Lease:
     connection = opened.connection
-    return Lease(connection.transport, connection.retrier, opened.rendered.profile.namespace, notify=terminal.say)
+    return Lease(
+        connection.transport,
+        connection.retrier,
+        opened.rendered.profile.namespace,
+        duration=lock_seconds(os.environ),
+        notify=terminal.say,
+    )
 
 
 def _prove(connection: Connection, graph: Graph, terminal: Terminal) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,14 @@ def cache_directory() -> Path:
         return Path(chosen)
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "bakery-ops"
+
+
+def lock_seconds(environment: Mapping[str, str]) -> int:
+    """How long a silent holder of the deploy lock counts as alive: BAKERY_LOCK_SECONDS, else 15."""
+    text = environment.get("BAKERY_LOCK_SECONDS", "15")
+    if not text.isdigit() or not 3 <= int(text) <= 3600:
+        raise UsageError(f"BAKERY_LOCK_SECONDS: {text[:20]!r} is not a whole number of seconds from 3 to 3600")
+    return int(text)
 
 
 def load_configuration() -> Configuration:

@@ -81,6 +81,9 @@ def _show_cause(terminal: Terminal, cause: RootCause, result: RolloutResult) -> 
     for evidence in cause.evidence[:1]:
         container = f" container {evidence.container}" if evidence.container else ""
         terminal.show(f"  {evidence.subject}{container}: {evidence.reason}: {evidence.message}")
+    for event in result.events_of(cause):
+        times = f" ({event.times} times)" if event.times > 1 else ""
+        terminal.show(f"  event of {event.subject}: {event.reason}: {event.message}{times}")
     for tail in result.logs_of(cause)[:3]:
         which = " (previous)" if tail.previous else ""
         terminal.show(f"  log of {tail.pod} container {tail.container}{which}:")

@@ -25,12 +25,11 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class DeployReport:
-    """`rollout` and `verified` are None where the deploy stopped before them. `created`: secrets, one line each."""
+    """`rollout` and `verified` are None where the deploy stopped before them."""
 
     plan: Plan
     rollout: RolloutResult | None = None
     verified: VerifyReport | None = None
-    created: tuple[str, ...] = ()
 
     @property
     def outcome(self) -> Outcome:

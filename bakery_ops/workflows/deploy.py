@@ -5,7 +5,7 @@ gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -50,6 +50,8 @@ class Lock(Protocol):
 
     @property
     def transitions(self) -> int: ...
+    @property
+    def is_held(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Ports:
     Attributes:
         namespace: Where the lock, the inventory and the journal are kept.
         lock: Makes the context manager that holds the deploy lock; it tells `inbox` when the lock is lost.
-        ensure_credentials: Creates the missing secrets and certificates of these nodes; one line for each.
+        ensure_credentials: Creates the missing secrets and certificates of these nodes; returns all that are there now.
         ensure_images: Makes these images available to the cluster's nodes.
         facts: Reads storage classes, ingress classes and cluster nodes.
         prove_capacity: Raises PreflightRefused when the platform does not fit the cluster's nodes.
@@ -75,7 +77,7 @@ class Ports:
     journal: Journal
     inventory: Inventory
     lock: Callable[[], AbstractContextManager[Lock]]
-    ensure_credentials: Callable[[Graph], Sequence[str]]
+    ensure_credentials: Callable[[Graph], Collection[ObjectRef]]
     ensure_images: Callable[[Sequence[str]], None]
     facts: Callable[[], ClusterFacts]
     prove_capacity: Callable[[Graph], None]
@@ -115,9 +117,9 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
         return DeployReport(_decide(graph, ports, chosen)[0])
     _namespaces(graph, ports)
     with ports.lock() as lock:
-        created = tuple(ports.ensure_credentials(graph))
+        credentials = ports.ensure_credentials(graph)
         ports.ensure_images(images(graph))
-        _references_exist(graph, ports.requests)
+        _references_exist(graph, ports.requests, credentials)
         if ports.apply_everything is not None:
             ports.apply_everything()
         decided, seen = _decide(graph, ports, chosen)
@@ -135,15 +137,17 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             snapshot=seen.structs(),
             synced=seen.kinds | frozenset(STREAMED_KINDS),
             fence=lock.transitions,
+            force=wishes.force_conflicts,
+            may_write=lambda: lock.is_held,
             on_change=watchers.on_change,
             on_event=watchers.on_event,
             request_count=ports.request_count,
         )
         if result.outcome is not Outcome.SUCCEEDED:
-            return DeployReport(decided, result, None, created)
-        ports.inventory.write(_kept(graph, result))
+            return DeployReport(decided, result)
+        ports.inventory.write(_kept(graph, ports, result))
     verified = verify(ports.requests, graph, ports.clock, ports.facts(), simulated=wishes.simulated)
-    return DeployReport(decided, result, verified, created)
+    return DeployReport(decided, result, verified)
 
 
 def images(graph: Graph) -> tuple[str, ...]:
@@ -210,13 +214,17 @@ def _decide(graph: Graph, ports: Ports, chosen: frozenset[str]) -> tuple[Plan, S
     return decided, seen
 
 
-def _references_exist(graph: Graph, requests: Requests) -> None:
-    """Secrets and ConfigMaps that the render refers to but does not hold must be in the cluster by now."""
+def _references_exist(graph: Graph, requests: Requests, known: Collection[ObjectRef]) -> None:
+    """Secrets and ConfigMaps that the render refers to but does not hold must be in the cluster by now.
+
+    `known`: those that were seen or made a moment ago.
+    """
     wanted: dict[ObjectRef, str] = {}
     for node in graph.values():
         for reference in references(node.manifest):
             is_configuration = reference.target.kind in ("Secret", "ConfigMap")
-            if is_configuration and not reference.optional and graph.by_ref(reference.target) is None:
+            is_brought = graph.by_ref(reference.target) is not None or reference.target in known
+            if is_configuration and not reference.optional and not is_brought:
                 wanted.setdefault(reference.target, node.name)
     with ThreadPoolExecutor(_DRY_RUNS) as pool:
         answers = zip(wanted, pool.map(requests.read, wanted), strict=True)
@@ -265,10 +273,10 @@ def _inventory(graph: Graph, ports: Ports) -> list[ObjectRef]:
     return sorted(known)
 
 
-def _kept(graph: Graph, result: RolloutResult) -> list[ObjectRef]:
-    kept = {node.ref for node in graph.values()}
-    kept.update(ref for ref, why in result.pruned.items() if why)
-    return sorted(kept)
+def _kept(graph: Graph, ports: Ports, result: RolloutResult) -> list[ObjectRef]:
+    """What is still ours: all that was, and all of the render, without what was really deleted."""
+    gone = {ref for ref, why_kept in result.pruned.items() if not why_kept}
+    return sorted({*ports.inventory.read(), *(node.ref for node in graph.values())} - gone)
 
 
 def _world(ports: Ports, wishes: Wishes) -> rollout.World:
