@@ -41,7 +41,8 @@ def locate(profile: Profile, target: Target, terminal: Terminal, *, start: bool 
         )
     name = sandboxes.instance_of(context)
     if name is not None and target.kubeconfig is None:
-        return _sandbox(name, context, terminal, start=start)
+        # Only the sandbox that is meant when nothing is named is started by itself.
+        return _sandbox(name, context, terminal, start=start and target.context is None)
     if profile.protected:
         _confirm(profile, context, target.yes_context)
     return Place(target.kubeconfig, context)

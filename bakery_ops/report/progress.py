@@ -63,7 +63,8 @@ def _line(node: NodeView, view: RolloutView) -> str:
 
 
 def _heartbeat(view: RolloutView) -> str:
-    waiting = [node for node in view.nodes.values() if node.is_workload and node.verdict is not Verdict.READY]
+    late = [node for node in view.nodes.values() if node.verdict is not Verdict.READY]
+    waiting = [node for node in late if node.is_workload] or late
     named = ", ".join(f"{node.name} ({node.message})" if node.message else node.name for node in waiting[:3])
     more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
     return f"still waiting for {named}{more}" if waiting else "all ready; watching that it stays so"

@@ -27,6 +27,16 @@ def storage_class() -> Document:
     }
 
 
+def ingress_class() -> Document:
+    """`traefik`, the class that k3s has: prod is rehearsed on simulated nodes, and nobody has to serve it there."""
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": {"name": "traefik"},
+        "spec": {"controller": "bakery-ia.dev/simulated-ingress"},
+    }
+
+
 _COREFILE = """\
 cluster.local:53 in-addr.arpa:53 {
   errors

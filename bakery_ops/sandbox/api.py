@@ -14,7 +14,12 @@ from urllib.parse import urlsplit
 
 from bakery_ops.errors import ClusterUnreachable, OperationFailed, TimedOut
 
-_PLURALS = {"StorageClass": "storageclasses", "NetworkPolicy": "networkpolicies", "PriorityClass": "priorityclasses"}
+_PLURALS = {
+    "StorageClass": "storageclasses",
+    "IngressClass": "ingressclasses",
+    "NetworkPolicy": "networkpolicies",
+    "PriorityClass": "priorityclasses",
+}
 _CLUSTER_WIDE = {"Namespace", "Node", "StorageClass", "ClusterRole", "ClusterRoleBinding", "APIService", "IngressClass"}
 _FIELD_MANAGER = "bakery-sandbox"
 _PAUSE = 0.05

@@ -192,7 +192,7 @@ def _start(
         plane = _simulated_plane(place, program)
     controlplane.start(plane, daemons, say=say)
     with Api(plane.endpoints.server, place.pki) as api:
-        api.apply([addons.storage_class()])
+        api.apply([addons.storage_class(), *([addons.ingress_class()] if kind == "simulated" else [])])
         if kind == "real":
             realnode.start(plane, wanted, used, daemons, api, say=say)
         if nodes:

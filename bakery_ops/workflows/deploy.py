@@ -12,23 +12,20 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from bakery_ops.errors import PreflightRefused, UsageError
-from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
-from bakery_ops.model.references import references
-from bakery_ops.rules.plan import Action, JournalEntry, Plan, Recorded, plan
+from bakery_ops.rules.plan import JournalEntry, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.result import RolloutResult
 from bakery_ops.rules.rollout.view import RolloutView
-from bakery_ops.workflows import rollout
+from bakery_ops.workflows import preflight, rollout
 from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot, watched_only
 from bakery_ops.workflows.ports import Clock, Mirror, Requests, Say
 from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.verify import verify
-
-_DRY_RUNS = 8
 
 
 class Journal(Protocol):
@@ -111,7 +108,9 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     fails is a report, not an error.
     """
     chosen = _chosen(graph, wishes.only)
-    _served(ports.requests, graph)
+    preflight.kinds_are_served(ports.requests, graph)
+    facts = ports.facts()
+    preflight.classes_exist(graph, facts)
     ports.prove_capacity(graph)
     if wishes.dry_run:
         return DeployReport(_decide(graph, ports, chosen)[0])
@@ -119,13 +118,13 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     with ports.lock() as lock:
         credentials = ports.ensure_credentials(graph)
         ports.ensure_images(images(graph))
-        _references_exist(graph, ports.requests, credentials)
+        preflight.references_exist(graph, ports.requests, credentials)
         if ports.apply_everything is not None:
             ports.apply_everything()
         decided, seen = _decide(graph, ports, chosen)
         if ports.apply_everything is not None:
             decided = watched_only(graph)
-        _dry_runs(graph, decided, ports, wishes)
+        preflight.server_accepts(ports.requests, graph, decided, force=wishes.force_conflicts, workers=wishes.workers)
         ports.say(_summary(decided))
         ports.inventory.write(_inventory(graph, ports))
         result = rollout.drive(
@@ -133,7 +132,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             decided,
             wishes.options,
             _world(ports, wishes),
-            facts=ports.facts(),
+            facts=facts,
             snapshot=seen.structs(),
             synced=seen.kinds | frozenset(STREAMED_KINDS),
             fence=lock.transitions,
@@ -146,7 +145,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
         if result.outcome is not Outcome.SUCCEEDED:
             return DeployReport(decided, result)
         ports.inventory.write(_kept(graph, ports, result))
-    verified = verify(ports.requests, graph, ports.clock, ports.facts(), simulated=wishes.simulated)
+    verified = verify(ports.requests, graph, ports.clock, facts, simulated=wishes.simulated)
     return DeployReport(decided, result, verified)
 
 
@@ -167,26 +166,6 @@ def _chosen(graph: Graph, only: Sequence[str]) -> frozenset[str]:
         workloads = ", ".join(node.name for node in graph.workloads())
         raise UsageError(f"--only: nothing in the render is called {unknown[0]!r}", remedy=f"known: {workloads}")
     return graph.upstream(only) if only else frozenset()
-
-
-def _served(requests: Requests, graph: Graph) -> None:
-    defined = {
-        (node.manifest.spec["group"], node.manifest.spec["names"]["kind"])
-        for node in graph.values()
-        if node.ref.kind == "CustomResourceDefinition"
-    }
-    served = requests.served([node.ref for node in graph.values()])
-    missing = sorted(
-        f"{kind}.{group}" if group else kind
-        for (group, kind), is_served in served.items()
-        if not is_served and (group, kind) not in defined
-    )
-    if missing:
-        raise PreflightRefused(
-            f"the cluster does not know {len(missing)} kind(s) of the render",
-            details=missing,
-            remedy="install their CustomResourceDefinitions first, or drop the objects",
-        )
 
 
 def _namespaces(graph: Graph, ports: Ports) -> None:
@@ -212,51 +191,6 @@ def _decide(graph: Graph, ports: Ports, chosen: frozenset[str]) -> tuple[Plan, S
         graph, seen.objects, ports.journal.read(), inventory=ports.inventory.read(), only=chosen, prune=not chosen
     )
     return decided, seen
-
-
-def _references_exist(graph: Graph, requests: Requests, known: Collection[ObjectRef]) -> None:
-    """Secrets and ConfigMaps that the render refers to but does not hold must be in the cluster by now.
-
-    `known`: those that were seen or made a moment ago.
-    """
-    wanted: dict[ObjectRef, str] = {}
-    for node in graph.values():
-        for reference in references(node.manifest):
-            is_configuration = reference.target.kind in ("Secret", "ConfigMap")
-            is_brought = graph.by_ref(reference.target) is not None or reference.target in known
-            if is_configuration and not reference.optional and not is_brought:
-                wanted.setdefault(reference.target, node.name)
-    with ThreadPoolExecutor(_DRY_RUNS) as pool:
-        answers = zip(wanted, pool.map(requests.read, wanted), strict=True)
-    missing = [f"{ref} (for {wanted[ref]})" for ref, answer in answers if answer.status == 404]
-    if missing:
-        raise PreflightRefused(
-            f"{len(missing)} referenced object(s) exist neither in the render nor in the cluster",
-            details=sorted(missing),
-        )
-
-
-def _dry_runs(graph: Graph, decided: Plan, ports: Ports, wishes: Wishes) -> None:
-    """Ask the server to refuse now what it would refuse later: nothing is written when one object is wrong."""
-    steps = [step for step in decided.changes if step.action is Action.APPLY]
-    nodes = [graph[step.node] for step in steps if not _needs_definition(graph, graph[step.node])]
-
-    def ask(node: Node) -> str:
-        answer = ports.requests.apply(node.manifest, dry_run=True, force=wishes.force_conflicts)
-        return "" if answer.status < 300 else f"{node.ref}: {': '.join(refusal(answer))}"
-
-    with ThreadPoolExecutor(wishes.workers) as pool:
-        problems = [problem for problem in pool.map(ask, nodes) if problem]
-    if problems:
-        raise PreflightRefused(
-            f"the API server would refuse {len(problems)} of {len(nodes)} object(s); nothing was changed",
-            details=problems,
-            remedy="correct the objects named above, then run the same command again",
-        )
-
-
-def _needs_definition(graph: Graph, node: Node) -> bool:
-    return any(graph[name].ref.kind == "CustomResourceDefinition" for name in node.needs)
 
 
 def _summary(decided: Plan) -> str:

@@ -1,0 +1,114 @@
+"""What is refused before the first write: kinds, classes and references that are not there, objects the server rejects.
+
+Each check reports all it finds at once, and raises PreflightRefused; none changes anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from bakery_ops.errors import PreflightRefused
+from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.references import references
+from bakery_ops.rules.plan import Action, Plan
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.workflows.ports import Requests
+from bakery_ops.workflows.rollout_requests import refusal
+
+_READERS = 8
+
+
+def kinds_are_served(requests: Requests, graph: Graph) -> None:
+    defined = {
+        (node.manifest.spec["group"], node.manifest.spec["names"]["kind"])
+        for node in graph.values()
+        if node.ref.kind == "CustomResourceDefinition"
+    }
+    served = requests.served([node.ref for node in graph.values()])
+    missing = sorted(
+        f"{kind}.{group}" if group else kind
+        for (group, kind), is_served in served.items()
+        if not is_served and (group, kind) not in defined
+    )
+    if missing:
+        raise PreflightRefused(
+            f"the cluster does not know {len(missing)} kind(s) of the render",
+            details=missing,
+            remedy="install their CustomResourceDefinitions first, or drop the objects",
+        )
+
+
+def classes_exist(graph: Graph, facts: ClusterFacts) -> None:
+    """A class that is named but not there keeps an Ingress or a volume waiting for ever (B54, F40)."""
+    brought = {(node.ref.kind, node.ref.name) for node in graph.values()}
+    storage = None if facts.storage_classes is None else {each.name for each in facts.storage_classes}
+    missing = []
+    for node in graph.values():
+        for kind, name in _classes(node):
+            there = facts.ingress_classes if kind == "IngressClass" else storage
+            if there is not None and name not in there and (kind, name) not in brought:
+                missing.append(f"{node.ref}: {kind} {name!r}; the cluster has {', '.join(sorted(there)) or 'none'}")
+    if missing:
+        raise PreflightRefused(
+            f"{len(missing)} object(s) name a class that the cluster does not have",
+            details=missing,
+            remedy="install the controller that brings the class, or name one that is there",
+        )
+
+
+def _classes(node: Node) -> Iterator[tuple[str, str]]:
+    spec = node.manifest.spec
+    if node.ref.kind == "Ingress" and spec.get("ingressClassName"):
+        yield "IngressClass", spec["ingressClassName"]
+    claims = [spec] if node.ref.kind == "PersistentVolumeClaim" else []
+    claims += [template.get("spec") or {} for template in spec.get("volumeClaimTemplates") or ()]
+    for claim in claims:
+        if claim.get("storageClassName"):
+            yield "StorageClass", claim["storageClassName"]
+
+
+def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectRef]) -> None:
+    """Secrets and ConfigMaps that the render refers to but does not hold must be in the cluster by now.
+
+    `known`: those that were seen or made a moment ago.
+    """
+    wanted: dict[ObjectRef, str] = {}
+    for node in graph.values():
+        for reference in references(node.manifest):
+            is_configuration = reference.target.kind in ("Secret", "ConfigMap")
+            is_brought = graph.by_ref(reference.target) is not None or reference.target in known
+            if is_configuration and not reference.optional and not is_brought:
+                wanted.setdefault(reference.target, node.name)
+    with ThreadPoolExecutor(_READERS) as pool:
+        answers = zip(wanted, pool.map(requests.read, wanted), strict=True)
+    missing = [f"{ref} (for {wanted[ref]})" for ref, answer in answers if answer.status == 404]
+    if missing:
+        raise PreflightRefused(
+            f"{len(missing)} referenced object(s) exist neither in the render nor in the cluster",
+            details=sorted(missing),
+        )
+
+
+def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bool, workers: int) -> None:
+    """Ask the server to refuse now what it would refuse later: nothing is written when one object is wrong."""
+    steps = [step for step in decided.changes if step.action is Action.APPLY]
+    nodes = [graph[step.node] for step in steps if not _needs_definition(graph, graph[step.node])]
+
+    def ask(node: Node) -> str:
+        answer = requests.apply(node.manifest, dry_run=True, force=force)
+        return "" if answer.status < 300 else f"{node.ref}: {': '.join(refusal(answer))}"
+
+    with ThreadPoolExecutor(workers) as pool:
+        problems = [problem for problem in pool.map(ask, nodes) if problem]
+    if problems:
+        raise PreflightRefused(
+            f"the API server would refuse {len(problems)} of {len(nodes)} object(s); nothing was changed",
+            details=problems,
+            remedy="correct the objects named above, then run the same command again",
+        )
+
+
+def _needs_definition(graph: Graph, node: Node) -> bool:
+    return any(graph[name].ref.kind == "CustomResourceDefinition" for name in node.needs)
