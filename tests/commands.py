@@ -41,23 +41,19 @@ def deploy_document(*words: str) -> tuple[int, dict[str, Any]]:
 
 def interrupted(*words: str, after: str, by: signal.Signals = signal.SIGINT) -> tuple[int, str]:
     """`invoke WORDS`, sent a signal as soon as a progress line contains `after`: exit code and stderr."""
-    process = subprocess.Popen(
-        [*ARGV, *words],
-        cwd=ROOT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
-    assert process.stderr is not None
-    lines: list[str] = []
-    for line in process.stderr:
-        lines.append(line)
-        if after in line:
-            process.send_signal(by)
-            break
-    lines += process.stderr.readlines()
-    return process.wait(timeout=120), "".join(lines)
+    argv = [*ARGV, *words]
+    with subprocess.Popen(
+        argv, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stderr is not None
+        lines: list[str] = []
+        for line in process.stderr:
+            lines.append(line)
+            if after in line:
+                process.send_signal(by)
+                break
+        lines += process.stderr.readlines()
+        return process.wait(timeout=120), "".join(lines)
 
 
 def kubectl(kubeconfig: Path, *words: str, stdin: str | None = None) -> str:

@@ -25,7 +25,7 @@ from bakery_ops.workflows import preflight, rollout
 from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot, watched_only
 from bakery_ops.workflows.ports import Clock, Mirror, Requests, Say
 from bakery_ops.workflows.rollout_requests import refusal
-from bakery_ops.workflows.verify import verify
+from bakery_ops.workflows.verify import verify_settled
 
 
 class Journal(Protocol):
@@ -145,7 +145,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
         if result.outcome is not Outcome.SUCCEEDED:
             return DeployReport(decided, result)
         ports.inventory.write(_kept(graph, ports, result))
-    verified = verify(ports.requests, graph, ports.clock, facts, simulated=wishes.simulated)
+    verified = verify_settled(ports.requests, graph, ports.clock, facts, simulated=wishes.simulated)
     return DeployReport(decided, result, verified)
 
 

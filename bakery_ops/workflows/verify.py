@@ -20,6 +20,23 @@ from bakery_ops.workflows.ports import Clock, Requests
 READY_PATH = "/health/ready"
 _TRIES = 3  # the best of three: the first answer of a cold connection measures the proxy, not the service
 _PARALLEL = 4
+PATIENCE = 45.0  # seconds: ten failed probes a second apart, and as long again to come back
+_PAUSE = 3.0
+
+
+def verify_settled(
+    requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts, *, simulated: bool, patience: float = PATIENCE
+) -> VerifyReport:
+    """As `verify`, repeated while it finds failures and `patience` (seconds) lasts; the last report counts.
+
+    Right after a change, endpoints and probes trail behind what the controllers report; a failure that lasts is one.
+    """
+    until = clock.now() + patience
+    while True:
+        report = verify(requests, graph, clock, facts, simulated=simulated)
+        if report.passed or clock.now() + _PAUSE > until:
+            return report
+        clock.sleep(_PAUSE)
 
 
 def verify(

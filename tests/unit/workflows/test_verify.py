@@ -1,0 +1,66 @@
+"""Verification waits out what trails behind a change, and no longer."""
+
+from bakery_ops.model.builder import build_graph
+from bakery_ops.model.documents import load
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.workflows.verify import PATIENCE, verify_settled
+from tests.fakes import FakeClock
+
+TEXT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: web:1}]}}
+"""
+READY = {
+    "replicas": 1,
+    "updatedReplicas": 1,
+    "readyReplicas": 1,
+    "availableReplicas": 1,
+    "observedGeneration": 1,
+    "conditions": [
+        {"type": "Available", "status": "True", "reason": "MinimumReplicasAvailable"},
+        {"type": "Progressing", "status": "True", "reason": "NewReplicaSetAvailable"},
+    ],
+}
+
+
+class Cluster:
+    """Lists one Deployment that becomes ready after so many looks; everything else is empty."""
+
+    def __init__(self, looks: int) -> None:
+        self.looks = looks
+
+    def list(self, group, kind, namespace, *, label_selector=""):
+        if kind != "Deployment":
+            return []
+        self.looks -= 1
+        status = READY if self.looks < 0 else {"observedGeneration": 1, "replicas": 1}
+        metadata = {"name": "web", "namespace": "shop", "uid": "u", "generation": 1, "resourceVersion": "1"}
+        return [{"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": {"replicas": 1}, "status": status}]
+
+
+def settled(looks: int):
+    clock = FakeClock(1_000.0)
+    graph = build_graph(load(TEXT, "test", namespace="shop"))
+    report = verify_settled(Cluster(looks), graph, clock, ClusterFacts(), simulated=True)
+    return report, clock.now() - 1_000.0
+
+
+def test_what_holds_at_once_is_not_waited_for():
+    report, waited = settled(0)
+    assert (report.passed, waited) == (True, 0.0)
+
+
+def test_what_comes_back_in_time_is_no_failure():
+    report, waited = settled(3)
+    assert report.passed
+    assert 0 < waited < PATIENCE
+
+
+def test_what_stays_down_fails_within_the_patience():
+    report, waited = settled(1_000)
+    assert not report.passed
+    assert waited <= PATIENCE
