@@ -1,0 +1,49 @@
+"""prod is rehearsed on nodes of the server's size, and refused on smaller ones before anything is written."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from bakery_ops.sandbox import lifecycle
+from bakery_ops.sandbox.lifecycle import SandboxStatus
+from bakery_ops.sandbox.sizes import parse_node_size
+from tests.commands import ROOT, deploy_document, invoke, kubectl
+
+pytestmark = pytest.mark.timeout(400)
+
+
+@pytest.fixture
+def cluster(request: pytest.FixtureRequest) -> Iterator[SandboxStatus]:
+    name = f"prod-{os.getpid()}"
+    yield lifecycle.start("simulated", [parse_node_size(request.param)], say=print, repository=ROOT, name=name)
+    lifecycle.stop(say=print, name=name)
+
+
+@pytest.mark.parametrize("cluster", ["8cpu,20Gi"], indirect=True)
+def test_prod_fits_and_becomes_ready_on_a_node_of_the_servers_size(cluster):
+    code, report = deploy_document("--profile", "prod", "--context", cluster.context)
+    assert (code, report["outcome"]) == (0, "succeeded"), report.get("causes")
+    replicas = kubectl(
+        cluster.kubeconfig,
+        "-n",
+        "bakery-ia",
+        "get",
+        "deployments",
+        "-o",
+        "jsonpath={range .items[*]}{.metadata.name}={.spec.replicas} {end}",
+    )
+    assert {pair for pair in replicas.split() if pair.endswith("=2")} == {
+        "procurement-service=2",
+        "orchestrator-service=2",
+        "ai-insights-service=2",
+    }
+
+
+@pytest.mark.parametrize("cluster", ["4cpu,8Gi"], indirect=True)
+def test_prod_is_refused_where_it_does_not_fit_and_nothing_is_written(cluster):
+    refused = invoke("deploy", "--profile", "prod", "--context", cluster.context)
+    assert (refused.returncode, "does not fit" in refused.stderr) == (4, True), refused.stderr
+    assert "bakery-ia" not in kubectl(cluster.kubeconfig, "get", "namespaces")
