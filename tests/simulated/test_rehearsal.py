@@ -26,15 +26,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[SandboxStatus]:
 def test_prod_fits_and_becomes_ready_on_a_node_of_the_servers_size(cluster):
     code, report = deploy_document("--profile", "prod", "--context", cluster.context)
     assert (code, report["outcome"]) == (0, "succeeded"), report.get("causes")
-    replicas = kubectl(
-        cluster.kubeconfig,
-        "-n",
-        "bakery-ia",
-        "get",
-        "deployments",
-        "-o",
-        "jsonpath={range .items[*]}{.metadata.name}={.spec.replicas} {end}",
-    )
+    wanted = "jsonpath={range .items[*]}{.metadata.name}={.spec.replicas} {end}"
+    replicas = kubectl(cluster.kubeconfig, "-n", "bakery-ia", "get", "deployments", "-o", wanted)
     assert {pair for pair in replicas.split() if pair.endswith("=2")} == {
         "procurement-service=2",
         "orchestrator-service=2",
