@@ -39,7 +39,8 @@ class Cluster:
         self.looks -= 1
         status = READY if self.looks < 0 else {"observedGeneration": 1, "replicas": 1}
         metadata = {"name": "web", "namespace": "shop", "uid": "u", "generation": 1, "resourceVersion": "1"}
-        return [{"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": {"replicas": 1}, "status": status}]
+        spec = {"replicas": 1}
+        return [{"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec, "status": status}]
 
 
 def settled(looks: int):
