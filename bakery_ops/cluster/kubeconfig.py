@@ -62,7 +62,7 @@ def locate(kubeconfig: Path | None, environment: Mapping[str, str]) -> tuple[Pat
         where = "$KUBECONFIG names" if listed else "it would be"
         raise UsageError(
             f"No kubeconfig was found; {where} {', '.join(wanted)}.",
-            remedy="Start a cluster (`invoke sandbox.up` or your own), or name its file with --kubeconfig.",
+            remedy="Start a cluster (`invoke sandbox.start` or your own), or name its file with --kubeconfig.",
         )
     return found
 

@@ -84,9 +84,9 @@ def node_size(text: str) -> NodeSize:
         raise UsageError(f"the node size {text[:40]!r} needs two parts, CPU and memory", remedy=remedy)
     cpu, memory = _CPU.fullmatch(parts[0]), _MEMORY.fullmatch(parts[1])
     if cpu is None:
-        raise UsageError(f"{parts[0][:40]!r} in a node size is not an amount of CPU", remedy=remedy)
+        raise UsageError(f"{parts[0][:40]!r} is not an amount of CPU", remedy=remedy)
     if memory is None:
-        raise UsageError(f"{parts[1][:40]!r} in a node size is not memory with a unit", remedy=remedy)
+        raise UsageError(f"{parts[1][:40]!r} is not memory with a unit", remedy=remedy)
     size = NodeSize(
         round(Fraction(cpu[1]) * (1 if cpu[2] else 1000)), round(Fraction(memory[1]) * _UNITS[memory[2].lower()])
     )
