@@ -19,7 +19,7 @@ STEADY_WARNING = 0.85
 """Share of allocatable above which the steady state leaves too little for what is not planned."""
 
 HEADROOM = 0.10
-"""Share of CPU and of memory that the steady state has to leave (docs/platform.md, Capacity)."""
+"""Share of CPU and of memory that the steady state has to leave (docs/hardening.md, Capacity)."""
 
 OVERCOMMIT_WARNING = 1.5
 _LARGEST = 2048  # GiB, and twice that many CPUs are beyond any machine we advise

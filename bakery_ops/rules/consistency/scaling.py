@@ -48,7 +48,7 @@ def _labels(by_ref: Mapping[ObjectRef, Manifest], scaled: Mapping[ObjectRef, Man
 
 
 def budgets_allow_drains(manifests: Sequence[Manifest]) -> Iterator[Finding]:
-    """A budget that never allows a disruption blocks every drain of a node (docs/hardening.md, section 6)."""
+    """A budget that never allows a disruption blocks every drain of a node (docs/hardening.md, Availability)."""
     selection = Selection(manifest for manifest in manifests if manifest.ref.kind in WORKLOAD_KINDS)
     least = _least_replicas(manifests)
     for manifest in manifests:

@@ -50,7 +50,7 @@ _SAFE_SYSCTLS = frozenset(
 
 
 def no_more_rights_than_allowed(manifests: Sequence[Manifest], *, strict: bool) -> Iterator[Finding]:
-    """What pod-security-admission would refuse, told before anything is sent (docs/hardening.md, section 1)."""
+    """What pod-security-admission would refuse, told before anything is sent (docs/hardening.md, Pod Security)."""
     levels = {
         manifest.ref.name: manifest.labels.get(ENFORCE) for manifest in manifests if manifest.ref.kind == "Namespace"
     }

@@ -189,7 +189,7 @@ def test_a_pod_no_machine_can_carry_has_no_smallest_one():
 
 
 def test_the_numbers_of_the_brief_do_not_fit_the_node_of_the_brief():
-    """About 21 GB and 8.5 CPUs of requests on 20 GB and 8 CPUs (docs/platform.md, Errors of the brief)."""
+    """About 21 GB and 8.5 CPUs of requests on 20 GB and 8 CPUs (docs/brief-corrections.md)."""
     pods = [workload("StatefulSet", f"s{n}", cpu="250m", memory=f"{21_000 // 34}M") for n in range(34)]
     assert report(*pods, nodes=("8cpu,20G",)).verdict is Verdict.TOO_SMALL
     assert report(*pods, nodes=("8cpu,20Gi",)).verdict is Verdict.TOO_SMALL
