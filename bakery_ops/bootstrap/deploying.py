@@ -23,7 +23,7 @@ from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
-from bakery_ops.report import deploys
+from bakery_ops.report import deploys, plans
 from bakery_ops.report.live import LiveProgress
 from bakery_ops.report.progress import LineProgress
 from bakery_ops.report.runs import RunFolder
@@ -40,6 +40,7 @@ from bakery_ops.workflows.capacity import prove_on_cluster
 from bakery_ops.workflows.check import check, require
 from bakery_ops.workflows.deploy import Ports, Watchers, Wishes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
+from bakery_ops.workflows.difference import differences
 from bakery_ops.workflows.facts import read_facts
 from bakery_ops.workflows.observe import judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers
@@ -123,17 +124,24 @@ def _hints(opened: _Opened) -> list[str]:
 
 
 def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
-    """The dry run of a deploy."""
+    """What a deploy would change, as the API server answers to dry runs. Exit 4 when it would refuse something."""
     terminal = Terminal()
     opened = _open(target, terminal)
     with closing(opened.connection):
         wishes = Wishes(dry_run=True, simulated=opened.place.simulated)
-        report = deploy_platform(opened.graph, wishes, _ports(opened, terminal), Watchers())
+        decided = deploy_platform(opened.graph, wishes, _ports(opened, terminal), Watchers()).plan
+        asked = differences(
+            opened.connection.requests, opened.graph, decided, workers=workers(opened.connection.round_trip)
+        )
+        items = [(one.step, one.node.manifest, one.changes, one.refusal) for one in asked]
         if output == "json":
-            print(json.dumps(deploys.document(report, opened.rendered.profile.name, opened.place.context)))  # noqa: T201
+            document = plans.plan_document(decided, items, opened.rendered.profile.name, opened.place.context)
+            print(json.dumps(document))  # noqa: T201
         else:
-            deploys.show_plan(terminal, report.plan)
-    return ExitCode.CHANGES if exit_code and not report.plan.is_empty else ExitCode.OK
+            plans.show_plan(terminal, decided, items)
+    if any(one.refusal for one in asked):
+        return ExitCode.PREFLIGHT
+    return ExitCode.CHANGES if exit_code and not decided.is_empty else ExitCode.OK
 
 
 def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:

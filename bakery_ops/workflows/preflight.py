@@ -12,10 +12,10 @@ from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
-from bakery_ops.rules.plan import Action, Plan
+from bakery_ops.rules.plan import Plan, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.workflows.ports import Requests
-from bakery_ops.workflows.rollout_requests import refusal
+from bakery_ops.workflows.trial import refused, trial
 
 _READERS = 8
 
@@ -93,18 +93,18 @@ def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectR
 
 def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bool, workers: int) -> None:
     """Ask the server to refuse now what it would refuse later: nothing is written when one object is wrong."""
-    steps = [step for step in decided.changes if step.action is Action.APPLY]
-    nodes = [graph[step.node] for step in steps if not _needs_definition(graph, graph[step.node])]
+    steps = [step for step in decided.changes if not _needs_definition(graph, graph[step.node])]
 
-    def ask(node: Node) -> str:
-        answer = requests.apply(node.manifest, dry_run=True, force=force)
-        return "" if answer.status < 300 else f"{node.ref}: {': '.join(refusal(answer))}"
+    def ask(step: Step) -> str:
+        node = graph[step.node]
+        answer = requests.apply(trial(node, step), dry_run=True, force=force)
+        return "" if answer.status < 300 else f"{node.ref}: {refused(answer, node)}"
 
     with ThreadPoolExecutor(workers) as pool:
-        problems = [problem for problem in pool.map(ask, nodes) if problem]
+        problems = [problem for problem in pool.map(ask, steps) if problem]
     if problems:
         raise PreflightRefused(
-            f"the API server would refuse {len(problems)} of {len(nodes)} object(s); nothing was changed",
+            f"the API server would refuse {len(problems)} of {len(steps)} object(s); nothing was changed",
             details=problems,
             remedy="correct the objects named above, then run the same command again",
         )

@@ -33,13 +33,14 @@ def secrets_are_secret(manifests: Sequence[Manifest], *, strict: bool) -> Iterat
         for container in containers(manifest.pod_spec or {}):
             for variable in listed(container, "env"):
                 name, value = variable.get("name") or "", variable.get("value") or ""
-                if _is_secret(name, value):
+                if sounds_secret(name, value):
                     message = f"container {container.get('name')}: env {name} holds its value in the manifest"
                     remedy = "put it into a Secret, best mounted as a file"
                     yield finding("secret-in-environment", hard, manifest, message, remedy)
 
 
-def _is_secret(name: str, value: str) -> bool:
+def sounds_secret(name: str, value: str) -> bool:
+    """Whether a variable or key of that name holds a secret itself, rather than pointing to one or setting a switch."""
     if not value or not _SOUNDS_SECRET.search(name) or _ONLY_POINTS.search(name):
         return False
     return not value.startswith(("/", "$(", "file:")) and value.lower() not in ("true", "false", "none")
@@ -50,7 +51,7 @@ def _config_map(manifest: Manifest, hard: Severity) -> Iterator[Finding]:
         if _PRIVATE_KEY.search(value or ""):
             message = f"key {key!r} holds a private key, which everybody who reads ConfigMaps can read"
             yield finding("secret-in-config-map", Severity.PREFLIGHT, manifest, message, "put it into a Secret")
-        elif "\n" not in (value or "") and _is_secret(key, value or ""):
+        elif "\n" not in (value or "") and sounds_secret(key, value or ""):
             message = f"key {key!r} sounds like a secret"
             yield finding("secret-in-config-map", hard, manifest, message, "put it into a Secret")
 

@@ -1,0 +1,39 @@
+"""The dry run of one step: what is sent to learn what the server would say, without changing anything."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bakery_ops.model.content import stamped
+from bakery_ops.model.graph import Node
+from bakery_ops.model.manifest import Manifest
+from bakery_ops.rules.plan import Action, Step
+from bakery_ops.workflows.ports import Answer
+from bakery_ops.workflows.rollout_requests import refusal
+
+_SUFFIX = "-trial"
+_LONGEST_NAME = 63
+
+
+def trial(node: Node, step: Step) -> Manifest:
+    """What to send with dryRun. A Job that will be replaced goes under a name of its own, as the new object it will be.
+
+    Its template is immutable, so under its own name the server would refuse whatever it holds; and a refusal that comes
+    only after the old Job was deleted comes too late.
+    """
+    manifest = stamped(node.manifest, step.content_hash)
+    if step.action is not Action.REPLACE_JOB:
+        return manifest
+    name = trial_name(node.ref.name)
+    body = {**manifest.body, "metadata": {**manifest.body["metadata"], "name": name}}
+    return replace(manifest, ref=node.ref._replace(name=name), body=body)
+
+
+def trial_name(name: str) -> str:
+    """A name that no object of the render has, within what a label value may hold."""
+    return f"{name[: _LONGEST_NAME - len(_SUFFIX)].rstrip('-.')}{_SUFFIX}"
+
+
+def refused(answer: Answer, node: Node) -> str:
+    """Why the server would refuse the step, in words about the object itself."""
+    return ": ".join(refusal(answer)).replace(trial_name(node.ref.name), node.ref.name)
