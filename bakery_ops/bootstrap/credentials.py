@@ -43,6 +43,11 @@ def _announcer(connection: Connection, namespace: str) -> Callable[[Sequence[Obj
     return lambda refs: inventory.write([*inventory.read(), *refs])
 
 
+def standing(connection: Connection, manifests: Sequence[Manifest]) -> tuple[SecretRow, ...]:
+    """How each secret and certificate that the platform's manifests refer to stands; nothing is changed."""
+    return secrets_workflow.check(connection.requests, Mint(connection.clock.now), wanted(manifests))
+
+
 def secrets(target: Target) -> ExitCode:
     return _ensure(target, lambda specs: specs)
 

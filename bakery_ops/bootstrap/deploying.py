@@ -155,6 +155,7 @@ def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
             opened.facts(),
             simulated=opened.place.simulated,
             only=only,
+            credentials=lambda: credentials_commands.standing(opened.connection, opened.rendered.manifests),
         )
     if output == "json":
         print(json.dumps(verification_document(report), indent=1))  # noqa: T201

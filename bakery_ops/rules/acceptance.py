@@ -5,13 +5,18 @@ Each check is one function from facts to a result, listed in `CHECKS` under its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
+from bakery_ops.model.content import content_hash, recorded_hash
 from bakery_ops.model.contract import Stage
-from bakery_ops.model.graph import Graph
+from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Pod
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.secrets import SecretRow, SecretState
+from bakery_ops.rules.drift import drift
 from bakery_ops.rules.verdict import Judgement, Verdict
 
 HEALTH_LIMIT = 0.2  # seconds; platform contract, "/health/ready under 200 ms"
@@ -54,6 +59,8 @@ class Facts:
         edge: Answer of the edge's "/", or None when the platform has no edge.
         simulated: Containers do not really run on this cluster's nodes, so nothing can answer over HTTP.
         pods: The namespace's pods.
+        objects: Whole live objects of the kinds the graph has, and volume claims.
+        credentials: How each secret and certificate stands; None: not looked at in this run.
     """
 
     graph: Graph
@@ -62,6 +69,8 @@ class Facts:
     health: Mapping[str, HttpAnswer]
     edge: HttpAnswer | None
     simulated: bool = False
+    objects: Mapping[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
+    credentials: Sequence[SecretRow] | None = None
 
 
 Check = Callable[[Facts], CheckResult]
@@ -87,8 +96,32 @@ def _jobs_complete(facts: Facts) -> CheckResult:
 
 
 def _volumes_bound(facts: Facts) -> CheckResult:
-    names = [node.name for node in facts.graph.values() if node.ref.kind == "PersistentVolumeClaim"]
-    return _all_ready("volumes-bound", names, facts, "volume claims bound")
+    """The claims of the render, and those that StatefulSets make of their templates: one a template and replica."""
+    wanted = {ref for node in facts.graph.values() for ref in _claims(node)}
+    phases = {ref: _phase(facts.objects.get(ref)) for ref in sorted(wanted)}
+    lost = tuple(f"{ref}: {phase}" for ref, phase in phases.items() if phase != "Bound")
+    if not wanted:
+        return CheckResult("volumes-bound", CheckState.SKIPPED, "the render claims no volume")
+    message = f"{len(wanted) - len(lost)} of {len(wanted)} volume claims bound"
+    state = CheckState.FAILED if lost else CheckState.PASSED
+    return CheckResult("volumes-bound", state, message, lost, "invoke deploy.status" if lost else "")
+
+
+def _phase(claim: Mapping[str, Any] | None) -> str:
+    return "missing" if claim is None else str((claim.get("status") or {}).get("phase", "unknown"))
+
+
+def _claims(node: Node) -> Iterator[ObjectRef]:
+    ref, spec = node.ref, node.manifest.spec
+    if ref.kind == "PersistentVolumeClaim":
+        yield ref
+    if ref.kind == "StatefulSet":
+        first = (spec.get("ordinals") or {}).get("start", 0)
+        count = 1 if spec.get("replicas") is None else spec["replicas"]
+        for template in spec.get("volumeClaimTemplates") or ():
+            for ordinal in range(first, first + count):
+                name = f"{template['metadata']['name']}-{ref.name}-{ordinal}"
+                yield ObjectRef("", "PersistentVolumeClaim", ref.namespace, name)
 
 
 def _all_ready(check: str, names: Sequence[str], facts: Facts, what: str) -> CheckResult:
@@ -180,6 +213,49 @@ def _autoscalers(facts: Facts) -> CheckResult:
     return CheckResult("autoscalers-active", CheckState.PASSED, f"{len(names)} of {len(names)} autoscalers active")
 
 
+def _nothing_drifted(facts: Facts) -> CheckResult:
+    """Of what we applied: a field somebody took, or an object somebody removed, is a failure. Manifests that are newer
+    than what was applied are not: they only wait for a deploy."""
+    drifted, newer, foreign = [], [], 0
+    for node in facts.graph.values():
+        live = facts.objects.get(node.ref)
+        if live is None:
+            drifted += [] if node.ref.kind == "Job" else [f"{node.ref}: is missing"]  # a TTL removes finished Jobs
+        elif not (applied := recorded_hash(live)):
+            foreign += 1
+        elif applied != content_hash(node.manifest):
+            newer.append(f"{node.ref}: the manifest has changed since it was applied")
+        else:
+            drifted += [f"{node.ref}: {lost}" for lost in drift(node.manifest, live)[:1]]
+    remedy = "invoke deploy.plan shows each field; invoke deploy puts them right"
+    if drifted:
+        message = f"{len(drifted)} of {len(facts.graph)} objects are not as they were applied"
+        return CheckResult("nothing-drifted", CheckState.FAILED, message, (*drifted, *newer), remedy)
+    if newer:
+        message = f"{len(newer)} manifests are newer than what was applied"
+        return CheckResult("nothing-drifted", CheckState.WARNING, message, tuple(newer), remedy)
+    if foreign == len(facts.graph):
+        return CheckResult("nothing-drifted", CheckState.SKIPPED, "another tool applied these objects")
+    return CheckResult("nothing-drifted", CheckState.PASSED, f"{len(facts.graph)} objects are as they were applied")
+
+
+def _credentials_valid(facts: Facts) -> CheckResult:
+    if facts.credentials is None:
+        return CheckResult("credentials-valid", CheckState.SKIPPED, "made sure of before; invoke verify looks again")
+    rows = facts.credentials
+    bad = tuple(_of(row) for row in rows if row.state in (SecretState.MISSING, SecretState.WRONG))
+    doubtful = tuple(_of(row) for row in rows if row.state is SecretState.WARNING)
+    message = f"{len(rows) - len(bad) - len(doubtful)} of {len(rows)} secrets and certificates valid"
+    if not rows:
+        return CheckResult("credentials-valid", CheckState.SKIPPED, "the render refers to no secret of the platform")
+    state = CheckState.FAILED if bad else CheckState.WARNING if doubtful else CheckState.PASSED
+    return CheckResult("credentials-valid", state, message, (*bad, *doubtful), "invoke tls.check" if bad else "")
+
+
+def _of(row: SecretRow) -> str:
+    return f"{row.name}: {'; '.join(row.notes) or row.state.value}"
+
+
 def _short(text: str, limit: int = 160) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
@@ -198,4 +274,6 @@ CHECKS: Mapping[str, Check] = {
     "health": _health,
     "frontend": _frontend,
     "autoscalers-active": _autoscalers,
+    "nothing-drifted": _nothing_drifted,
+    "credentials-valid": _credentials_valid,
 }

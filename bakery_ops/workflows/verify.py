@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from bakery_ops.errors import ClusterUnreachable, UsageError
@@ -10,6 +10,7 @@ from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Pod
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.secrets import SecretRow
 from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import Facts, HttpAnswer
 from bakery_ops.rules.readiness.observation import ClusterFacts
@@ -40,9 +41,18 @@ def verify_settled(
 
 
 def verify(
-    requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts, *, simulated: bool, only: Sequence[str] = ()
+    requests: Requests,
+    graph: Graph,
+    clock: Clock,
+    facts: ClusterFacts,
+    *,
+    simulated: bool,
+    only: Sequence[str] = (),
+    credentials: Callable[[], Sequence[SecretRow]] | None = None,
 ) -> VerifyReport:
     """Run the acceptance checks (all, or those named in `only`) against the cluster. Writes nothing.
+
+    `credentials` looks at every secret and certificate; None leaves them out of this run, and the report says so.
 
     Raises: UsageError for a check nobody knows.
     """
@@ -62,6 +72,8 @@ def verify(
             health=answers,
             edge=None if gateway is None or simulated else _get(requests, gateway, "/"),
             simulated=simulated,
+            objects=standing.snapshot.objects,
+            credentials=credentials() if credentials and (not only or "credentials-valid" in only) else None,
         ),
         only,
     )
