@@ -5,14 +5,13 @@ checks annotated parameters; `Program` gives parse errors exit 64 and the neares
 start-up, so nothing heavy is imported here.
 """
 
-import difflib
 import inspect
 import os
 import signal
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, overload
@@ -23,29 +22,10 @@ from invoke.tasks import Task, task
 
 from bakery_ops import __version__
 from bakery_ops.errors import BakeryError, ExitCode, UsageError
+from bakery_ops.model.words import printable, unknown
 
 Converter = Callable[[str], Any]
 Command = Callable[..., ExitCode | None]
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word most like `word`, or "" when none is close."""
-    matches = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
-    return matches[0] if matches else ""
-
-
-def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
-    """The error for a name that is not one of `known`, with the nearest match and the whole list."""
-    names = sorted(known)
-    close = nearest(word, names)
-    hint = f"did you mean {close!r}? " if close else ""
-    return UsageError(f"unknown {what} {printable(word)!r}", remedy=f"{hint}known: {', '.join(names)}")
-
-
-def printable(word: str, limit: int = 80) -> str:
-    """`word` with control characters escaped and cut, safe to echo in an error."""
-    shown = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in word)
-    return shown if len(shown) <= limit else shown[:limit] + "…"
 
 
 @overload
@@ -119,6 +99,7 @@ class _Parameter:
             given_bare = any(note is Positional for note in notes)
             self.is_positional = given_bare and parameter.default is inspect.Parameter.empty
             self.is_optional_positional = given_bare and not self.is_positional
+        self.help = f"{self.help}{_told(annotation, parameter.default)}"
         self.is_repeatable = get_origin(annotation) is tuple
         self._is_flag = annotation is bool
         self._converter = _converter(annotation)
@@ -142,6 +123,21 @@ class _Parameter:
         except UsageError as error:
             flag = f"<{name}>" if self.is_positional else f"--{name.replace('_', '-')}"
             raise UsageError(f"{flag}: {error}", remedy=error.remedy, details=error.details) from error
+
+
+def _choices(annotation: Any) -> tuple[str, ...]:
+    """The words a parameter may take, () when any."""
+    if get_origin(annotation) is Literal:
+        return tuple(str(choice) for choice in get_args(annotation))
+    return next((found for part in get_args(annotation) if (found := _choices(part))), ())
+
+
+def _told(annotation: Any, default: Any) -> str:
+    """What `--help` adds by itself: " (fast|settle|never; default settle)"."""
+    told = ["|".join(_choices(annotation))] if _choices(annotation) else []
+    if isinstance(default, str | int) and not isinstance(default, bool):
+        told.append(f"default {default}")
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def _converter(annotation: Any) -> Converter:
@@ -239,6 +235,21 @@ def _tell_bug(error: Exception) -> None:
     )
 
 
+_START = """\
+bakery_ops deploys a platform of many services to Kubernetes, proves first that it fits, and explains what went wrong.
+
+  invoke deploy                        bring the platform up and verify it; on the embedded cluster, if none is named
+  invoke deploy --profile prod --help  the same for production, and every option
+  invoke verify                        does what runs hold its contract?
+  invoke deploy.status                 how everything stands, and who is deploying
+  invoke deploy.plan                   what a deploy would change
+  invoke doctor                        what this machine and the cluster lack
+
+  invoke --list       all commands
+  invoke NAME --help  one command
+  invoke --help       exit codes, and options of invoke itself"""
+
+
 class CommandLine(Program):
     """Invoke's program, with parse errors as `UsageError` (exit 64) and the exit codes in `--help`."""
 
@@ -272,6 +283,11 @@ class CommandLine(Program):
             super().parse_cleanup()
         except ParseError as error:
             raise _parse_failure(error, self) from error
+
+    def no_tasks_given(self) -> None:
+        """Nothing but `invoke`: where to begin, instead of Invoke's own options."""
+        print(_START)  # noqa: T201
+        raise Exit(code=0)
 
     def print_help(self) -> None:
         super().print_help()

@@ -38,7 +38,7 @@ from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
 from bakery_ops.workflows.capacity import prove_on_cluster
 from bakery_ops.workflows.check import check, require
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes
+from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, chosen_nodes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
 from bakery_ops.workflows.difference import differences
 from bakery_ops.workflows.facts import read_facts
@@ -69,12 +69,13 @@ class _Opened(NamedTuple):
         return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
 
 
-def _open(target: Target, terminal: Terminal, *, start: bool = False) -> _Opened:
+def _open(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> _Opened:
     """Render first: bad input must be refused before anything is contacted or started."""
     rendered = render(resolve(target))
     profile = rendered.profile
     require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
     graph = build_graph(rendered.manifests)
+    chosen_nodes(graph, only)
     place = clusters.locate(rendered.profile, target, terminal, start=start)
     return _Opened(rendered, graph, place, clusters.reach(place, rendered.profile, terminal.say))
 
@@ -83,7 +84,7 @@ def deploy(options: DeployOptions) -> ExitCode:
     """Deploy, print the summary, and leave `runs/<id>/` behind."""
     terminal = Terminal()
     reports = deploys.destinations(options.report_file)
-    opened = _open(options.target, terminal, start=not options.dry_run)
+    opened = _open(options.target, terminal, start=not options.dry_run, only=options.only)
     with ExitStack() as stack:
         stack.callback(opened.connection.close)
         run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"

@@ -127,7 +127,7 @@ def _show_one(terminal: Terminal, name: str, manifests: Sequence[Manifest]) -> E
     ]
     if not owned:
         known = sorted({manifest.labels.get("app.kubernetes.io/name", manifest.ref.name) for manifest in manifests})
-        from bakery_ops.commandline import unknown
+        from bakery_ops.model.words import unknown
 
         raise unknown("service", name, known)
     for manifest in owned:

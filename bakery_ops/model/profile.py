@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import re
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from bakery_ops.errors import UsageError
+from bakery_ops.model.words import hint, unknown
 
 IMAGE_SOURCES = ("sandbox", "skaffold", "present")
 ENGINES = ("staged", "skaffold")
@@ -67,7 +67,7 @@ class Configuration(NamedTuple):
         """The profile called `name`, or the default one. Raises UsageError with the nearest match."""
         wanted = name or self.default_profile
         if wanted not in self.profiles:
-            raise UsageError(f"unknown profile {wanted[:80]!r}", remedy=_hint(wanted, self.profiles))
+            raise unknown("profile", wanted, self.profiles)
         return self.profiles[wanted]
 
 
@@ -77,7 +77,7 @@ def configuration(table: Mapping[str, Any], environment: Mapping[str, str], *, s
     Raises: UsageError that lists every unknown key, wrong type and missing overlay at once.
     """
     sections = {"default-profile", "profiles"}
-    problems = [f"unknown key {key!r}; {_hint(key, sections)}" for key in sorted(table.keys() - sections)]
+    problems = [f"unknown key {key!r}; {hint(key, sections)}" for key in sorted(table.keys() - sections)]
     profiles: dict[str, Profile] = {}
     origins: list[Origin] = []
     for name, entries in (table.get("profiles") or {}).items():
@@ -100,7 +100,7 @@ def _merge(
     name: str, entries: Mapping[str, Any], environment: Mapping[str, str], problems: list[str], source: str
 ) -> tuple[dict[str, Any], list[Origin]]:
     known = [field.name.replace("_", "-") for field in fields(Profile) if field.name != "name"]
-    problems += [f"profiles.{name}: unknown key {key!r}; {_hint(key, known)}" for key in entries if key not in known]
+    problems += [f"profiles.{name}: unknown key {key!r}; {hint(key, known)}" for key in entries if key not in known]
     values: dict[str, Any] = {}
     origins: list[Origin] = []
     for field in fields(Profile):
@@ -167,10 +167,3 @@ def namespace(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise UsageError(f"{text!r} is not a namespace name (lower-case letters, digits and '-', at most 63)")
     return text
-
-
-def _hint(word: str, known: Any) -> str:
-    names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    lead = f"did you mean {close[0]!r}? " if close else ""
-    return f"{lead}known: {', '.join(names)}"

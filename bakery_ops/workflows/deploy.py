@@ -11,9 +11,10 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from bakery_ops.errors import PreflightRefused, UsageError
+from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.words import unknown
 from bakery_ops.rules.plan import JournalEntry, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport
@@ -107,7 +108,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     Raises: Locked, PreflightRefused, TargetRefused, UsageError before the first write to the platform; a rollout that
     fails is a report, not an error.
     """
-    chosen = _chosen(graph, wishes.only)
+    chosen = chosen_nodes(graph, wishes.only)
     preflight.kinds_are_served(ports.requests, graph)
     facts = ports.facts()
     preflight.classes_exist(graph, facts)
@@ -159,12 +160,11 @@ def images(graph: Graph) -> tuple[str, ...]:
     return tuple(sorted(found - {""}))
 
 
-def _chosen(graph: Graph, only: Sequence[str]) -> frozenset[str]:
+def chosen_nodes(graph: Graph, only: Sequence[str]) -> frozenset[str]:
     """The nodes `--only` means: those named and all that they need. Raises UsageError for a name that is none."""
-    unknown = [name for name in only if name not in graph]
-    if unknown:
-        workloads = ", ".join(node.name for node in graph.workloads())
-        raise UsageError(f"--only: nothing in the render is called {unknown[0]!r}", remedy=f"known: {workloads}")
+    for name in only:
+        if name not in graph:
+            raise unknown("workload or object of --only", name, [node.name for node in graph.workloads()])
     return graph.upstream(only) if only else frozenset()
 
 

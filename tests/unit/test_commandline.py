@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 import pytest
 from invoke import Collection
 
-from bakery_ops.commandline import CommandLine, Positional, command, guarded, nearest, printable
+from bakery_ops.commandline import CommandLine, Positional, command, guarded
 from bakery_ops.errors import ExitCode, Locked, UsageError
+from bakery_ops.model.words import nearest, printable
 
 seen: list[object] = []
 

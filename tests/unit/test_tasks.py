@@ -1,6 +1,7 @@
 """tasks.py stays what it is: words in, one call, an exit code out. Every command has help; every flag of it too."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,33 @@ def test_the_list_names_every_command_the_users_type():
         "platform.show",
     ):
         assert command in listed.stdout
+
+
+def test_invoke_alone_says_where_to_begin_with_commands_that_exist():
+    alone, listed = invoke(), invoke("--list")
+    named = {line.split()[1] for line in alone.stdout.splitlines() if line.startswith("  invoke ")}
+    commands = named - {"--list", "--help", "NAME"}
+    assert alone.returncode == 0
+    assert len(commands) > 3
+    assert all(f" {command}" in listed.stdout or f"({command})" in listed.stdout for command in commands)
+
+
+def test_help_of_a_command_names_the_words_a_flag_takes_and_its_default():
+    shown = " ".join(invoke("deploy", "--help").stdout.split())
+    assert "when to end after a failure (fast|settle|never; default settle)" in shown
+
+
+def test_an_unknown_name_to_deploy_is_refused_before_a_cluster_is_started(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "bakery_ops.commandline", "deploy", "--only", "redsi"],
+        cwd=ROOT,
+        env={**os.environ, "BAKERY_STATE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, "did you mean 'redis'" in ended.stderr) == (64, True), ended.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_help_ends_with_the_exit_codes():

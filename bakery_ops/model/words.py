@@ -1,0 +1,34 @@
+"""Words a user gave: the nearest known one for a wrong one, and a form that is safe to echo."""
+
+import difflib
+from collections.abc import Iterable
+
+from bakery_ops.errors import UsageError
+
+_LISTED = 30
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word most like `word`, or "" when none is close."""
+    matches = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
+    return matches[0] if matches else ""
+
+
+def hint(word: str, known: Iterable[str]) -> str:
+    """What to say beside a wrong word: "did you mean 'prod'? known: dev, prod". A long list is cut."""
+    names = sorted(known)
+    close = nearest(word, names)
+    lead = f"did you mean {close!r}? " if close else ""
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{lead}known: {', '.join(names[:_LISTED])}{more}"
+
+
+def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
+    """The error for a name that is not one of `known`."""
+    return UsageError(f"unknown {what} {printable(word)!r}", remedy=hint(word, known))
+
+
+def printable(word: str, limit: int = 80) -> str:
+    """`word` with control characters escaped and cut, safe to echo in an error."""
+    shown = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in word)
+    return shown if len(shown) <= limit else shown[:limit] + "…"
