@@ -124,7 +124,6 @@ def _hand_over(cache: Path, images: Sequence[Image], import_tar: Callable[[Path]
         write_docker_archives(archive, images)
         say(f"images: importing {archive.stat().st_size // 1_000_000} MB into the node")
         import_tar(archive)
-    say(f"images: {_counted(len(images))} imported")
 
 
 def _read(record: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from bakery_ops.tools import process
 
 Say = Callable[[str], None]
 
+_NAMED = 3
 _IMPORT_WITHIN = 600.0
 
 
@@ -53,7 +54,8 @@ class ImageStore:
         temporary = self._record.with_suffix(".part")
         temporary.write_bytes(msgspec.json.encode({**present, **wanted}))
         temporary.replace(self._record)
-        say(f"imported {', '.join(sorted(wanted))} in {time.monotonic() - began:.1f} s")
+        named = ", ".join(sorted(wanted)) if len(wanted) <= _NAMED else f"{len(wanted)} images"
+        say(f"imported {named} in {time.monotonic() - began:.1f} s")
         return True
 
 
