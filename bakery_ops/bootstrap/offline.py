@@ -42,7 +42,8 @@ def check(target: Target) -> ExitCode:
     profile = resolve(target)
     rendered = render(profile)
     report = check_manifests(rendered.manifests, namespace=profile.namespace, strict=profile.protected)
-    terminal.table(("severity", "rule", "object", "where", "found", "remedy"), check_rows(report))
+    if report.findings:
+        terminal.table(("severity", "rule", "object", "where", "found", "remedy"), check_rows(report))
     for note in report.notes:
         terminal.show(f"note: {note}")
     blocking = sum(finding.severity.blocks for finding in report.findings)
