@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ from bakery_ops.rules.rollout.events import (
     LeaseLost,
     Outcome,
     Prune,
-    ReadObject,
+    ReadObjects,
     ReplaceJob,
     SuspendJob,
     TimePassed,
@@ -41,6 +41,9 @@ from bakery_ops.workflows.rollout_requests import Carrier, Carrying
 from bakery_ops.workflows.rollout_scribe import Journal, Scribe
 
 LOG_READERS = 4
+
+Told = Event | Sequence[Event] | None
+"""What carrying out a command came to."""
 
 
 class Inbox(Protocol):
@@ -227,8 +230,8 @@ class _Driver:
                 self._submit(writers, carrier.prune, command)
             case SuspendJob(name, uid):
                 self._submit(writers, carrier.suspend, self._graph[name], self._plan.steps[name], uid)
-            case ReadObject(name):
-                self._submit(readers, carrier.read, self._graph[name])
+            case ReadObjects(names):
+                self._submit(readers, carrier.read, [self._graph[name] for name in names])
             case FetchLog():
                 self._submit(readers, carrier.fetch_log, command)
             case WriteJournal():
@@ -238,15 +241,19 @@ class _Driver:
             case Finish():
                 pass
 
-    def _submit(self, pool: Executor, work: Callable[..., Event | None], *arguments: Any) -> None:
+    def _submit(self, pool: Executor, work: Callable[..., Told], *arguments: Any) -> None:
         pool.submit(work, *arguments).add_done_callback(self._answered)
 
-    def _answered(self, future: Future[Event | None]) -> None:
-        error = None if future.cancelled() else future.exception()
+    def _answered(self, future: Future[Told]) -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
         if error is not None:
             self._error = error  # a bug; the empty event wakes the loop that raises it
             self._world.inbox.put(TimePassed(self._world.clock.now()))
-        elif not future.cancelled() and (event := future.result()) is not None:
+            return
+        told = future.result()
+        for event in (told,) if isinstance(told, Event) else told or ():
             self._world.inbox.put(event)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -142,15 +142,30 @@ class Carrier:
             return Pruned(self._clock.now(), command.ref)
         return Pruned(self._clock.now(), command.ref, *refusal(answer))
 
-    def read(self, node: Node) -> Event | None:
-        """The object as it is now; None when the server did not say (it is asked again later)."""
+    def read(self, nodes: Sequence[Node]) -> Sequence[Event]:
+        """The objects of these nodes, of one kind and namespace, as they are now: one request, however many they are.
+
+        () when the server did not say; it is asked again later.
+        """
+        ref = nodes[0].ref
         try:
-            answer = self._requests.read(node.ref)
+            if len(nodes) == 1:
+                answer = self._requests.read(ref)
+                if answer.status not in (200, 404):
+                    return ()
+                found = {ref.name: answer.body} if answer.status == 200 else {}
+            else:
+                listed = self._requests.list(ref.group, ref.kind, ref.namespace or None)
+                found = {body["metadata"]["name"]: body for body in listed}
         except BakeryError:
-            return None
-        if answer.status == 404:
-            return ObjectDeleted(self._clock.now(), node.ref, "")
-        return ObjectChanged(self._clock.now(), live_object(answer.body)) if answer.status == 200 else None
+            return ()
+        now = self._clock.now()
+        return [
+            ObjectChanged(now, live_object(found[node.ref.name]))
+            if node.ref.name in found
+            else ObjectDeleted(now, node.ref, "")
+            for node in nodes
+        ]
 
     def fetch_log(self, command: FetchLog) -> Event:
         """An unreadable log is an empty one: evidence is worth a try, never a failure."""

@@ -162,10 +162,13 @@ class Prune(Command):
 
 
 @dataclass(frozen=True, slots=True)
-class ReadObject(Command):
-    """Read a node's object whose kind has no stream. Answered by ObjectChanged, or ObjectDeleted with uid ""."""
+class ReadObjects(Command):
+    """Read these nodes' objects, all of one kind and namespace, whose kind has no stream.
 
-    node: str
+    Each is answered by ObjectChanged, or ObjectDeleted with uid "".
+    """
+
+    nodes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ from bakery_ops.rules.rollout.events import (
     Outcome,
     PressureSeen,
     Pruned,
-    ReadObject,
+    ReadObjects,
     StreamLost,
     Synced,
     TimePassed,
@@ -259,9 +259,13 @@ _HANDLERS: dict[type[Event], Callable[[Rollout, Any], None]] = {
 
 
 def _reread(rollout: Rollout) -> None:
-    """Kinds without a stream are read again while their nodes are not Ready, one request per `reread` seconds."""
+    """Kinds without a stream are read again while their nodes are not Ready: one request per kind and interval."""
     if rollout.unseen and rollout.now >= rollout.reread_at and rollout.writes_allowed:
         rollout.reread_at = rollout.now + rollout.reread_after
         rollout.reread_after = min(rollout.reread_after * 1.5, rollout.options.reread_at_most)
         rollout.timers.at(rollout.reread_at, "")
-        rollout.commands.extend(ReadObject(name) for name in sorted(rollout.unseen))
+        alike: dict[tuple[str, str, str], list[str]] = {}
+        for name in sorted(rollout.unseen):
+            ref = rollout.nodes[name].node.ref
+            alike.setdefault((ref.group, ref.kind, ref.namespace), []).append(name)
+        rollout.commands.extend(ReadObjects(tuple(names)) for names in alike.values())

@@ -201,11 +201,21 @@ def test_pruning_is_done_when_the_object_is_gone_and_says_why_when_it_is_not() -
 
 def test_a_read_tells_what_is_there_what_is_gone_and_nothing_when_it_does_not_know() -> None:
     cluster, carrier = ready(WEB)
-    assert isinstance(carrier.read(WEB), ObjectChanged)
-    assert isinstance(carrier.read(JOB), ObjectDeleted)
+    assert [type(event) for event in carrier.read([WEB])] == [ObjectChanged]
+    assert [type(event) for event in carrier.read([JOB])] == [ObjectDeleted]
     cluster.fail("read", WEB.ref, REFUSED, unreachable())
-    assert carrier.read(WEB) is None
-    assert carrier.read(WEB) is None
+    assert carrier.read([WEB]) == ()
+    assert carrier.read([WEB]) == ()
+
+
+def test_several_objects_of_a_kind_are_read_with_one_list() -> None:
+    cluster, carrier = ready(WEB)
+    gone = node("gone")
+    before = len(cluster.calls)
+    told = carrier.read([WEB, gone])
+    assert [type(event) for event in told] == [ObjectChanged, ObjectDeleted]
+    assert told[1].ref == gone.ref  # type: ignore[attr-defined]
+    assert cluster.calls[before:] == [("list", None)]
 
 
 def test_a_log_that_cannot_be_read_is_empty() -> None:

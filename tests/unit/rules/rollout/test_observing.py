@@ -7,7 +7,7 @@ from typing import Any
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import Action
-from bakery_ops.rules.rollout.events import ObjectChanged, ObjectDeleted, Outcome, ReadObject, Synced
+from bakery_ops.rules.rollout.events import ObjectChanged, ObjectDeleted, Outcome, ReadObjects, Synced
 from bakery_ops.rules.rollout.judging import observe
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.view import view
@@ -68,10 +68,20 @@ def test_a_service_sees_its_slices_and_the_workload_behind_it() -> None:
 def test_a_kind_without_a_stream_is_read_again_ever_more_rarely_while_it_is_not_ready() -> None:
     table = Table(node("ingress/web", "Ingress", Stage.EDGE))
     table.accept("ingress/web", verdict="progressing")
-    reads = [command for command in table.wait(100) if isinstance(command, ReadObject)]
+    reads = [command for command in table.wait(100) if isinstance(command, ReadObjects)]
     assert 6 <= len(reads) <= 12
     table.see("ingress/web", "ready")
-    assert not [command for command in table.wait(60) if isinstance(command, ReadObject)]
+    assert not [command for command in table.wait(60) if isinstance(command, ReadObjects)]
+
+
+def test_all_that_are_not_ready_of_one_kind_are_read_in_one_request() -> None:
+    routes = [node(f"ingress/{name}", "Ingress", Stage.EDGE) for name in ("a", "b", "c")]
+    table = Table(*routes, node("budget", "PodDisruptionBudget", Stage.EDGE))
+    for name in ("ingress/a", "ingress/b", "ingress/c", "budget"):
+        table.accept(name, verdict="progressing")
+    reads = [command.nodes for command in table.wait(3) if isinstance(command, ReadObjects)]
+    assert sorted(set(reads)) == [("budget",), ("ingress/a", "ingress/b", "ingress/c")]
+    assert len(reads) <= 4
 
 
 def test_a_service_behind_a_workload_that_is_not_ready_is_not_read_again() -> None:
@@ -79,7 +89,7 @@ def test_a_service_behind_a_workload_that_is_not_ready_is_not_read_again() -> No
     table.start("web", "progressing")
     table.accept("service/web", verdict="progressing")
     assert table.verdict("service/web") is Verdict.BLOCKED
-    assert not [command for command in table.wait(60) if isinstance(command, ReadObject)]
+    assert not [command for command in table.wait(60) if isinstance(command, ReadObjects)]
 
 
 def test_a_snapshot_object_that_the_first_list_does_not_confirm_is_gone() -> None:
