@@ -121,7 +121,7 @@ def _written(spec: SecretSpec, answer: Answer) -> None:
     elif answer.status == 404:
         remedy = f"create the namespace {spec.ref.namespace} first: invoke deploy does"
     elif answer.status == 403:
-        remedy = "this account needs the verbs get, create and patch on secrets"
+        remedy = "this account needs the verbs get, list, create and patch on secrets"
     # The server's own message may repeat what was sent.
     raise OperationFailed(
         f"the API server refused the secret {spec.ref.name} ({answer.status} {answer.reason})".rstrip(), remedy=remedy
@@ -129,14 +129,35 @@ def _written(spec: SecretSpec, answer: Answer) -> None:
 
 
 def _read_all(requests: Requests, refs: Sequence[ObjectRef]) -> dict[ObjectRef, Body | None]:
-    """The live objects by ref; None where there is none. Raises OperationFailed when reading is refused."""
+    """The live objects by ref; None where there is none. One LIST per kind and namespace.
+
+    An account that may get and not list is asked for each. Raises OperationFailed when reading is refused.
+    """
+    live: dict[ObjectRef, Body | None] = {}
+    alike: dict[tuple[str, str, str], list[ObjectRef]] = {}
+    for ref in refs:
+        alike.setdefault(ref[:3], []).append(ref)
+    for (group, kind, namespace), members in alike.items():
+        try:
+            listed = requests.list(group, kind, namespace) if len(members) > 1 else None
+        except OperationFailed:
+            listed = None
+        if listed is None:
+            live.update(_read_each(requests, members))
+        else:
+            bodies = {body["metadata"]["name"]: body for body in listed}
+            live.update((ref, bodies.get(ref.name)) for ref in members)
+    return live
+
+
+def _read_each(requests: Requests, refs: Sequence[ObjectRef]) -> dict[ObjectRef, Body | None]:
     with ThreadPoolExecutor(_PARALLEL) as pool:
         answers = list(pool.map(requests.read, refs))
     for ref, answer in zip(refs, answers, strict=True):
         if answer.status >= 300 and answer.status != 404:
             raise OperationFailed(
                 f"the API server refuses to read {ref} ({answer.status} {answer.reason})",
-                remedy="this account needs the verb get on secrets and persistentvolumeclaims",
+                remedy="this account needs the verbs get and list on secrets and persistentvolumeclaims",
             )
     return {ref: answer.body if answer.status < 300 else None for ref, answer in zip(refs, answers, strict=True)}
 

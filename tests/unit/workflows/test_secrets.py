@@ -234,3 +234,27 @@ def test_a_strangers_secrets_are_the_strangers_to_make():
     assert wanted(read) == ()
     ours = load(json.dumps(workload("Deployment", "web", "something-else")), "render", namespace="shop")
     assert unknown(ours) == (ref("something-else"),)
+
+
+class OnlyGet(FakeCluster):
+    """A cluster whose account may get secrets and not list them."""
+
+    def list(self, group, kind, namespace, *, label_selector=""):
+        raise OperationFailed(f"The API server refuses to list {kind}.")
+
+
+def test_what_is_there_is_read_with_one_list_however_many_secrets_there_are(world):
+    world.ensure("auth", "orders")
+    world.cluster.calls.clear()
+    done = world.ensure("auth", "orders")
+    assert len(done.rows) > 10
+    assert world.cluster.calls == [("list", None)]
+
+
+def test_an_account_that_may_not_list_secrets_reads_them_one_by_one():
+    world = World()
+    world.cluster = OnlyGet(world.cluster.clock)
+    world.ensure("auth")
+    before = world.everything()
+    assert not world.ensure("auth").changed
+    assert world.everything() == before
