@@ -174,6 +174,12 @@ class FakeCluster:
             if (ref.group, ref.kind) == (group, kind) and namespace in (None, "", ref.namespace)
         ]
 
+    def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
+        self.calls.append(("names", None))
+        return frozenset(
+            ref.name for ref in self.stored if (ref.group, ref.kind) == (group, kind) and namespace in (None, ref.namespace)
+        )
+
     def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer:
         self.calls.append(("delete", ref))
         if (fault := self._fault("delete", ref)) is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bakery_ops.cluster.records import Access, Body, config_map
 from bakery_ops.cluster.retry import Retrier
@@ -24,11 +24,14 @@ class ApiInventory:
         self._access = Access(transport, retrier, "inventory")
         self._ref = ObjectRef("", "ConfigMap", namespace, NAME)
 
-    def read(self) -> Sequence[ObjectRef]:
+    def read(self, seen: Mapping[ObjectRef, Body] | None = None) -> Sequence[ObjectRef]:
         """Sorted; () where nothing was ever deployed.
 
+        `seen`: all live ConfigMaps by ref, when somebody has just listed them.
         Raises: OperationFailed: it cannot be read or understood (to guess would prune, or orphan). ClusterUnreachable.
         """
+        if seen is not None:
+            return _parse(seen.get(self._ref) or {})
         found = self._access.read(self._ref)
         if found.status == 404:
             return ()

@@ -44,27 +44,34 @@ class Access(NamedTuple):
         path, content = resource.path(ref.namespace, name), msgspec.json.encode(body)
         return answer(self.retrier.call(lambda: self._send(method, path, content), budget=budget), written=body)
 
-    def change(self, ref: ObjectRef, edit: Callable[[Body | None], Body | None]) -> Body | None:
+    def change(
+        self, ref: ObjectRef, edit: Callable[[Body | None], Body | None], *, known: Body | None = None
+    ) -> Body | None:
         """Read, `edit`, write back, and all again when someone else was faster (F10).
 
         `edit` gets the live body (None: there is none) and returns the new one, or None to leave it alone. It runs
-        again after a lost answer, so its result must depend on the body alone.
+        again after a lost answer, so its result must depend on the body alone. `known`: the body as last seen, which
+        saves the first read; the server refuses the write if it is stale.
 
         Raises: OperationFailed: the server refuses. ClusterUnreachable.
         """
         for _ in range(_CONFLICTS):
-            found = self.read(ref)
-            if found.status not in (200, 404):
-                raise refused(ref, found)
-            wanted = edit(found.body if found.status == 200 else None)
+            live, guessed, known = known or self._live(ref), known is not None, None
+            wanted = edit(live)
             if wanted is None:
                 return None
             written = self.write(ref, wanted)
             if written.status < 300:
                 return written.body
-            if written.status != 409:
+            if written.status != 409 and not (guessed and written.status == 404):
                 raise refused(ref, written)
         raise OperationFailed(f"{ref} in {ref.namespace} was changed by someone else {_CONFLICTS} times in a row.")
+
+    def _live(self, ref: ObjectRef) -> Body | None:
+        found = self.read(ref)
+        if found.status not in (200, 404):
+            raise refused(ref, found)
+        return found.body if found.status == 200 else None
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> Reply:
         verb = self.verb if body is not None else "get"

@@ -11,7 +11,7 @@ from bakery_ops.cluster.answers import answer
 from bakery_ops.cluster.discovery import BUILT_IN, Discovery, Resource
 from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.retry import Retrier
-from bakery_ops.cluster.transport import Query, Reply, Timeouts, Transport
+from bakery_ops.cluster.transport import JSON, Query, Reply, Timeouts, Transport
 from bakery_ops.cluster.troubles import TransportError
 from bakery_ops.errors import OperationFailed
 from bakery_ops.model.answer import Answer
@@ -20,6 +20,7 @@ from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.times import parse_time
 
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
+_METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _PAGE = 500
 _LOG_BYTES = 64 * 1024
 _PROXY_BYTES = 64 * 1024
@@ -105,11 +106,25 @@ class ApiRequests:
         }
         return self._pages(resource, kind, namespace, query)
 
-    def _pages(self, resource: Resource, kind: str, namespace: str | None, query: Query) -> Sequence[Mapping[str, Any]]:
+    def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
+        """Names of all objects of a kind, from a list of metadata only: a Secret's bytes stay where they are.
+
+        Raises: as `list`.
+        """
+        resource = self._discovery.find(group, kind)
+        if resource is None:
+            return frozenset()
+        items = self._pages(resource, kind, namespace, {"limit": _PAGE}, accept=_METADATA_ONLY)
+        return frozenset(str(item["metadata"]["name"]) for item in items)
+
+    def _pages(
+        self, resource: Resource, kind: str, namespace: str | None, query: Query, *, accept: str = JSON
+    ) -> Sequence[Mapping[str, Any]]:
         items: list[dict[str, Any]] = []
         token = ""
         while True:
-            reply = self._get("list", resource.path(namespace), {**query, "continue": token} if token else query)
+            page = {**query, "continue": token} if token else query
+            reply = self._get("list", resource.path(namespace), page, accept=accept)
             if reply.status == 410 and token:  # the token outlived etcd's compaction: begin again (F4)
                 items, token = [], ""
                 continue
@@ -166,8 +181,8 @@ class ApiRequests:
     def served(self, refs: Iterable[ObjectRef]) -> Mapping[tuple[str, str], bool]:
         return self._discovery.served(refs)
 
-    def _get(self, verb: str, path: str, query: Query | None = None) -> Reply:
-        return self._retrier.call(lambda: self._transport.send(verb, "GET", path, query))
+    def _get(self, verb: str, path: str, query: Query | None = None, *, accept: str = JSON) -> Reply:
+        return self._retrier.call(lambda: self._transport.send(verb, "GET", path, query, accept=accept))
 
 
 def _landed(found: Reply, manifest: Manifest, since: float) -> Reply | None:

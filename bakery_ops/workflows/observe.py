@@ -20,10 +20,10 @@ from bakery_ops.rules.rollout.view import RolloutView, view
 from bakery_ops.rules.verdict import Judgement
 from bakery_ops.workflows.ports import Clock, Requests
 
-# Groups of the kinds that readiness looks at besides the nodes' own kinds.
+# Groups of the kinds that readiness looks at besides the nodes' own kinds. Events are not among them: a rule counts
+# none that is older than the look it is part of.
 _OBSERVED = {
     "Pod": "",
-    "Event": "",
     "ReplicaSet": "apps",
     "PersistentVolumeClaim": "",
     "EndpointSlice": "discovery.k8s.io",

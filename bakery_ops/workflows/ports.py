@@ -63,6 +63,9 @@ class Requests(Protocol):
     ) -> Sequence[Mapping[str, Any]]:
         """Whole objects as dictionaries, all pages; [] when the kind is not served."""
 
+    def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
+        """Names of all objects of a kind; their content is not read."""
+
     def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer: ...
 
     def logs(

@@ -5,10 +5,10 @@ Each check reports all it finds at once, and raises PreflightRefused; none chang
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from bakery_ops.errors import PreflightRefused
+from bakery_ops.errors import OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
@@ -81,14 +81,28 @@ def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectR
             is_brought = graph.by_ref(reference.target) is not None or reference.target in known
             if is_configuration and not reference.optional and not is_brought:
                 wanted.setdefault(reference.target, node.name)
-    with ThreadPoolExecutor(_READERS) as pool:
-        answers = zip(wanted, pool.map(requests.read, wanted), strict=True)
-    missing = [f"{ref} (for {wanted[ref]})" for ref, answer in answers if answer.status == 404]
+    missing = [f"{ref} (for {wanted[ref]})" for ref in _absent(requests, tuple(wanted))]
     if missing:
         raise PreflightRefused(
             f"{len(missing)} referenced object(s) exist neither in the render nor in the cluster",
             details=sorted(missing),
         )
+
+
+def _absent(requests: Requests, refs: Sequence[ObjectRef]) -> Iterator[ObjectRef]:
+    """Those of `refs` that do not exist: one list of names per kind and namespace, where this account may list."""
+    alike: dict[tuple[str, str, str], list[ObjectRef]] = {}
+    for ref in refs:
+        alike.setdefault(ref[:3], []).append(ref)
+    for (group, kind, namespace), members in alike.items():
+        try:
+            names = requests.names(group, kind, namespace)
+        except OperationFailed:
+            with ThreadPoolExecutor(_READERS) as pool:
+                answers = zip(members, pool.map(requests.read, members), strict=True)
+            yield from (ref for ref, answer in answers if answer.status == 404)
+        else:
+            yield from (ref for ref in members if ref.name not in names)
 
 
 def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bool, workers: int) -> None:
