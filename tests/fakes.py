@@ -167,18 +167,19 @@ class FakeCluster:
         self, group: str, kind: str, namespace: str | None, *, label_selector: str = ""
     ) -> Sequence[Mapping[str, Any]]:
         self.calls.append(("list", None))
-        assert not label_selector, "the fake knows no selectors"
+        assert label_selector[:1] in ("", "!"), "the fake knows only the selector of a missing label"
         return [
             self._shown(stored)
             for ref, stored in self.stored.items()
-            if (ref.group, ref.kind) == (group, kind) and namespace in (None, "", ref.namespace)
+            if (ref.group, ref.kind) == (group, kind)
+            and namespace in (None, "", ref.namespace)
+            and label_selector[1:] not in (stored.body["metadata"].get("labels") or {})
         ]
 
     def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
         self.calls.append(("names", None))
-        return frozenset(
-            ref.name for ref in self.stored if (ref.group, ref.kind) == (group, kind) and namespace in (None, ref.namespace)
-        )
+        alike = (ref for ref in self.stored if (ref.group, ref.kind) == (group, kind))
+        return frozenset(ref.name for ref in alike if namespace in (None, ref.namespace))
 
     def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer:
         self.calls.append(("delete", ref))

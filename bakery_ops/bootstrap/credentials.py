@@ -37,6 +37,13 @@ def ensure(connection: Connection, manifests: Sequence[Manifest], namespace: str
     return frozenset(spec.ref for spec in specs)
 
 
+def complete(connection: Connection, manifests: Sequence[Manifest]) -> frozenset[ObjectRef] | None:
+    """All that `ensure` makes sure of, when nothing of it is missing; else None. Writes nothing."""
+    specs = wanted(manifests)
+    is_complete = secrets_workflow.are_complete(connection.requests, Mint(connection.clock.now), specs)
+    return frozenset(spec.ref for spec in specs) if is_complete else None
+
+
 def _announcer(connection: Connection, namespace: str) -> Callable[[Sequence[ObjectRef]], None]:
     """Writes what will be created into the inventory first: nothing of ours exists outside it (promise I1)."""
     inventory = ApiInventory(connection.transport, connection.retrier, namespace)

@@ -8,6 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from typing import NamedTuple
 
 from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
@@ -44,6 +45,7 @@ from bakery_ops.workflows.difference import differences
 from bakery_ops.workflows.facts import read_facts
 from bakery_ops.workflows.observe import judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers
+from bakery_ops.workflows.unchanged import Quick
 from bakery_ops.workflows.verify import verify as verify_platform
 
 _EXIT = {
@@ -95,6 +97,7 @@ def deploy(options: DeployOptions) -> ExitCode:
         with _progress(terminal, options.output) as progress:
             watchers = Watchers(progress, folder.event)
             report = deploy_platform(opened.graph, _wishes(options, opened), ports, watchers)
+        report = replace(report, requests=opened.connection.transport.requests)
         summary = deploys.document(report, profile.name, opened.place.context)
         folder.summary(summary)
         deploys.write_reports(reports, summary)
@@ -251,6 +254,12 @@ def _ports(opened: _Opened, terminal: Terminal, engine: str | None = None) -> Po
         request_count=lambda: connection.request_count,
         say=terminal.say,
         apply_everything=_skaffold(opened, terminal) if (engine or profile.engine) == "skaffold" else None,
+        quick=Quick(
+            is_free=_lease(opened, terminal).is_free,
+            credentials=lambda: credentials_commands.complete(connection, opened.rendered.manifests),
+            facts=opened.facts,
+            is_local=opened.place.sandbox is not None,
+        ),
     )
 
 

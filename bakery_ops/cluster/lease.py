@@ -105,6 +105,11 @@ class Lease:
         known = holder_of(live) if live is not None else Holder("")
         return known if known.id else None
 
+    def is_free(self) -> bool:
+        """Whether runs have been here and none holds the lock: the Lease exists and names nobody."""
+        live = self._read()
+        return live is not None and not holder_of(live).id
+
     def unlock(self, holder_id: str) -> None:
         """Free the lock of that holder, who is known to be dead. Its run, should it live, stops writing.
 

@@ -18,11 +18,11 @@ from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Transport
 from bakery_ops.errors import OperationFailed, UsageError
 from bakery_ops.model.contract import MANAGED_BY
+from bakery_ops.model.contract import RELEASE as _LABEL
 from bakery_ops.model.manifest import ObjectRef
 
 KEPT = 10
 _PREFIX = "bakery-ops-release-"
-_LABEL = "bakery-ia.dev/release"
 _PAGE = 500
 # etcd takes 1.5 MiB per object by default and the API server 1 MiB per ConfigMap.
 _LARGEST = 1_000_000

@@ -18,6 +18,7 @@ DATA_OWNER = "bakery-ia.dev/data-owner"
 CONTENT_HASH = "bakery-ia.dev/content-hash"
 FENCE = "bakery-ia.dev/lease-transitions"
 INVENTORY = "bakery-ia.dev/inventory"
+RELEASE = "bakery-ia.dev/release"
 
 WAIT_PREFIX = "wait-for-"
 FIELD_MANAGER = "bakery-ops"

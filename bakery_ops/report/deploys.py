@@ -12,6 +12,7 @@ from bakery_ops.model.graph import Graph
 from bakery_ops.report.runs import write_whole
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks
+from bakery_ops.rules.acceptance import CheckState
 from bakery_ops.rules.diagnosis import RootCause
 from bakery_ops.rules.plan import Action, Plan
 from bakery_ops.rules.reports import DeployReport
@@ -68,7 +69,10 @@ def _headline(report: DeployReport, seconds: float) -> str:
         for status in (Status.FAILED, Status.SKIPPED, Status.UNKNOWN)
         if (count := result.count(status))
     ]
-    tail = f"{', '.join([counts, *others])}; {result.requests} API requests"
+    skipped = sum(check.state is CheckState.SKIPPED for check in report.verified.results) if report.verified else 0
+    if skipped:
+        others.append(f"{skipped} check{'' if skipped == 1 else 's'} skipped")
+    tail = f"{', '.join([counts, *others])}; {sum(report.requests.values()) or result.requests} API requests"
     if report.outcome is Outcome.SUCCEEDED:
         return f"deployed and verified in {seconds:.1f} s: {tail}"
     if result.outcome is Outcome.SUCCEEDED:
@@ -164,7 +168,8 @@ def document(report: DeployReport, profile: str, context: str) -> dict[str, Any]
     if result is not None:
         body |= {
             "seconds": round(result.seconds, 3),
-            "requests": result.requests,
+            "requests": sum(report.requests.values()) or result.requests,
+            "requestsByKind": dict(sorted(report.requests.items(), key=lambda item: (-item[1], item[0]))),
             "causes": [
                 {
                     "sentence": cause.sentence,

@@ -19,6 +19,8 @@ from bakery_ops.model.secrets import SecretRow, SecretState
 from bakery_ops.rules.drift import drift
 from bakery_ops.rules.verdict import Judgement, Verdict
 
+_UNMEASURED = "not asked over HTTP, because nothing changed: invoke verify asks"
+_UNLISTED = "not listed, because nothing changed and the pods that mount them are ready: invoke verify lists them"
 HEALTH_LIMIT = 0.2  # seconds; platform contract, "/health/ready under 200 ms"
 
 
@@ -58,6 +60,8 @@ class Facts:
         health: Service node name -> answer of its /health/ready.
         edge: Answer of the edge's "/", or None when the platform has no edge.
         simulated: Containers do not really run on this cluster's nodes, so nothing can answer over HTTP.
+        measured: Services were asked over HTTP and volume claims listed; if not, nothing was written, and the checks
+            of these are skipped.
         pods: The namespace's pods.
         objects: Whole live objects of the kinds the graph has, and volume claims.
         credentials: How each secret and certificate stands; None: not looked at in this run.
@@ -71,6 +75,7 @@ class Facts:
     simulated: bool = False
     objects: Mapping[ObjectRef, Mapping[str, Any]] = field(default_factory=dict)
     credentials: Sequence[SecretRow] | None = None
+    measured: bool = True
 
 
 Check = Callable[[Facts], CheckResult]
@@ -102,6 +107,8 @@ def _volumes_bound(facts: Facts) -> CheckResult:
     lost = tuple(f"{ref}: {phase}" for ref, phase in phases.items() if phase != "Bound")
     if not wanted:
         return CheckResult("volumes-bound", CheckState.SKIPPED, "the render claims no volume")
+    if not facts.measured:
+        return CheckResult("volumes-bound", CheckState.SKIPPED, f"{len(wanted)} {_UNLISTED}")
     message = f"{len(wanted) - len(lost)} of {len(wanted)} volume claims bound"
     state = CheckState.FAILED if lost else CheckState.PASSED
     return CheckResult("volumes-bound", state, message, lost, "invoke deploy.status" if lost else "")
@@ -165,6 +172,8 @@ def _no_restarts(facts: Facts) -> CheckResult:
 def _health(facts: Facts) -> CheckResult:
     if facts.simulated:
         return CheckResult("health", CheckState.SKIPPED, "nodes are simulated: nothing can answer")
+    if not facts.measured:
+        return CheckResult("health", CheckState.SKIPPED, f"{_UNMEASURED}; the kubelets' own probes of it succeed")
     wanted = [
         node.name for node in facts.graph.workloads() if node.stage is Stage.MICROSERVICE and node.name in facts.health
     ]
@@ -187,6 +196,8 @@ def is_healthy(answer: HttpAnswer) -> bool:
 def _frontend(facts: Facts) -> CheckResult:
     if facts.simulated:
         return CheckResult("frontend", CheckState.SKIPPED, "nodes are simulated: nothing can answer")
+    if not facts.measured:
+        return CheckResult("frontend", CheckState.SKIPPED, _UNMEASURED)
     if facts.edge is None:
         return CheckResult("frontend", CheckState.SKIPPED, "the render has no gateway")
     if facts.edge.status == 200 and "<html" in facts.edge.body.lower():

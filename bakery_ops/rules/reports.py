@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import CheckResult
@@ -25,11 +26,15 @@ class VerifyReport:
 
 @dataclass(frozen=True, slots=True)
 class DeployReport:
-    """`rollout` and `verified` are None where the deploy stopped before them."""
+    """`rollout` and `verified` are None where the deploy stopped before them.
+
+    `requests`: all that were sent, by kind ("get", "list", "watch", "apply", "dry-run", "lease", "proxy", …).
+    """
 
     plan: Plan
     rollout: RolloutResult | None = None
     verified: VerifyReport | None = None
+    requests: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def outcome(self) -> Outcome:

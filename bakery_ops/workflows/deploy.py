@@ -15,31 +15,36 @@ from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
-from bakery_ops.rules.plan import JournalEntry, Plan, Recorded, plan
+from bakery_ops.rules.plan import JournalEntry, Live, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
-from bakery_ops.rules.rollout.result import RolloutResult
 from bakery_ops.rules.rollout.view import RolloutView
-from bakery_ops.workflows import preflight, rollout
-from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot, watched_only
+from bakery_ops.workflows import preflight, rollout, unchanged
+from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot, watched_only, with_orphans
 from bakery_ops.workflows.ports import Clock, Mirror, Requests, Say
 from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.verify import verify_settled
+
+_FRESH = 10.0  # seconds: an older look proves nothing, for instance after images had to be built
 
 
 class Journal(Protocol):
     """What runs recorded of each node, in the cluster."""
 
-    def read(self) -> Mapping[str, Recorded]: ...
+    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Mapping[str, Recorded]:
+        """`seen`: all live ConfigMaps by ref, when they have just been listed."""
+
     def record(self, entries: Mapping[str, JournalEntry]) -> None: ...
 
 
 class Inventory(Protocol):
     """Every object we wrote and did not delete. Written before the objects are (docs/faults.md, promise I1)."""
 
-    def read(self) -> Sequence[ObjectRef]: ...
+    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Sequence[ObjectRef]:
+        """`seen`: all live ConfigMaps by ref, when they have just been listed."""
+
     def write(self, refs: Sequence[ObjectRef]) -> None: ...
 
 
@@ -65,6 +70,7 @@ class Ports:
         prove_capacity: Raises PreflightRefused when the platform does not fit the cluster's nodes.
         apply_everything: Another engine, which applies all at once; our waits, evidence and verification go on after
             it. None: we apply node by node.
+        quick: What tells a platform that stands already; None: every deploy goes the long way.
     """
 
     namespace: str
@@ -82,6 +88,7 @@ class Ports:
     request_count: Callable[[], int]
     say: Say
     apply_everything: Callable[[], None] | None = None
+    quick: unchanged.Quick | None = None
 
 
 class Wishes(NamedTuple):
@@ -110,6 +117,8 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     """
     chosen = chosen_nodes(graph, wishes.only)
     preflight.kinds_are_served(ports.requests, graph)
+    if (standing := _standing(graph, wishes, ports, watchers)) is not None:
+        return standing
     facts = ports.facts()
     preflight.classes_exist(graph, facts)
     ports.prove_capacity(graph)
@@ -127,7 +136,8 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             decided = watched_only(graph)
         preflight.server_accepts(ports.requests, graph, decided, force=wishes.force_conflicts, workers=wishes.workers)
         ports.say(_summary(decided))
-        ports.inventory.write(_inventory(graph, ports))
+        ours = {*ports.inventory.read(seen.objects), *(node.ref for node in graph.values())}
+        ports.inventory.write(sorted(ours))
         result = rollout.drive(
             graph,
             decided,
@@ -145,9 +155,33 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
         )
         if result.outcome is not Outcome.SUCCEEDED:
             return DeployReport(decided, result)
-        ports.inventory.write(_kept(graph, ports, result))
+        if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
+            ports.inventory.write(sorted(ours - gone))
     verified = verify_settled(ports.requests, graph, ports.clock, facts, simulated=wishes.simulated)
     return DeployReport(decided, result, verified)
+
+
+def _standing(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> DeployReport | None:
+    """The report of a deploy that has nothing to do; None when there is, or when more was asked than to look."""
+    if ports.quick is None or wishes.dry_run or wishes.only or ports.apply_everything is not None:
+        return None
+    found = unchanged.look(graph, ports.requests, ports.clock, ports.journal, ports.inventory, ports.quick)
+    if found is None:
+        return None
+    ports.ensure_images(images(graph))
+    if ports.clock.now() > found.began + _FRESH:
+        return None
+    ended = unchanged.report(
+        graph,
+        found,
+        ports.clock,
+        simulated=wishes.simulated,
+        requests=ports.request_count(),
+        tell=(watchers.on_change, watchers.on_event),
+    )
+    if ended is not None:
+        ports.say(f"{_summary(found.plan)}; all of it is ready, so nothing is locked or written")
+    return ended
 
 
 def images(graph: Graph) -> tuple[str, ...]:
@@ -186,11 +220,10 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
 
 
 def _decide(graph: Graph, ports: Ports, chosen: frozenset[str]) -> tuple[Plan, Snapshot]:
-    seen = snapshot(ports.requests, graph, extra=observed_kinds())
-    decided = plan(
-        graph, seen.objects, ports.journal.read(), inventory=ports.inventory.read(), only=chosen, prune=not chosen
-    )
-    return decided, seen
+    seen = snapshot(ports.requests, graph, extra={**observed_kinds(), "ConfigMap": ""})
+    inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
+    seen = with_orphans(ports.requests, seen, inventory)
+    return plan(graph, seen.objects, journal, inventory=inventory, only=chosen, prune=not chosen), seen
 
 
 def _summary(decided: Plan) -> str:
@@ -199,18 +232,6 @@ def _summary(decided: Plan) -> str:
         counts[step.action.value] = counts.get(step.action.value, 0) + 1
     parts = [f"{count} {action}" for action, count in counts.items()]
     return f"plan: {', '.join(parts)}" + (f", {len(decided.prune)} to prune" if decided.prune else "")
-
-
-def _inventory(graph: Graph, ports: Ports) -> list[ObjectRef]:
-    known = set(ports.inventory.read())
-    known.update(node.ref for node in graph.values())
-    return sorted(known)
-
-
-def _kept(graph: Graph, ports: Ports, result: RolloutResult) -> list[ObjectRef]:
-    """What is still ours: all that was, and all of the render, without what was really deleted."""
-    gone = {ref for ref, why_kept in result.pruned.items() if not why_kept}
-    return sorted({*ports.inventory.read(), *(node.ref for node in graph.values())} - gone)
 
 
 def _world(ports: Ports, wishes: Wishes) -> rollout.World:

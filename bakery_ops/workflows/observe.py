@@ -9,13 +9,15 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from bakery_ops.model.contract import RELEASE
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.live import LiveObject, struct_for
 from bakery_ops.model.manifest import ObjectRef
-from bakery_ops.rules.plan import Action, Plan, Step
+from bakery_ops.rules.plan import PROTECTED_KINDS, Action, Plan, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout import machine
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.state import Rollout
 from bakery_ops.rules.rollout.view import RolloutView, view
 from bakery_ops.rules.verdict import Judgement
 from bakery_ops.workflows.ports import Clock, Requests
@@ -29,6 +31,8 @@ _OBSERVED = {
     "EndpointSlice": "discovery.k8s.io",
 }
 _PARALLEL = 8
+# What is kept in the cluster of earlier releases is large and of no use here.
+_LEFT_OUT = {("", "ConfigMap"): f"!{RELEASE}"}
 
 
 class Snapshot(NamedTuple):
@@ -59,7 +63,7 @@ def snapshot(requests: Requests, graph: Graph, *, extra: Mapping[str, str] | Non
 
     def read(task: tuple[str, str, str | None]) -> Sequence[Mapping[str, Any]]:
         group, kind, namespace = task
-        return requests.list(group, kind, namespace)
+        return requests.list(group, kind, namespace, label_selector=_LEFT_OUT.get((group, kind), ""))
 
     objects: dict[ObjectRef, Mapping[str, Any]] = {}
     with ThreadPoolExecutor(_PARALLEL) as pool:
@@ -68,6 +72,25 @@ def snapshot(requests: Requests, graph: Graph, *, extra: Mapping[str, str] | Non
                 metadata = body["metadata"]
                 objects[ObjectRef(group, kind, metadata.get("namespace", ""), metadata["name"])] = body
     return Snapshot(objects, frozenset(kind for _, kind, _ in tasks))
+
+
+def unseen_kinds(seen: Snapshot, refs: Iterable[ObjectRef]) -> frozenset[tuple[str, str, str]]:
+    """(group, kind, namespace) of what an inventory holds and nobody has listed, because the render has none any more.
+
+    Kinds that are only deleted by a flag of their own are left out: the platform's Secrets are in no render.
+    """
+    return frozenset(ref[:3] for ref in refs if ref.kind not in seen.kinds | PROTECTED_KINDS)
+
+
+def with_orphans(requests: Requests, seen: Snapshot, inventory: Iterable[ObjectRef]) -> Snapshot:
+    """`seen` with the objects of those kinds, so that the last object of a kind is missed like any other."""
+    objects = dict(seen.objects)
+    missing = unseen_kinds(seen, inventory)
+    for group, kind, namespace in sorted(missing):
+        for body in requests.list(group, kind, namespace or None):
+            metadata = body["metadata"]
+            objects[ObjectRef(group, kind, metadata.get("namespace", ""), metadata["name"])] = body
+    return Snapshot(objects, seen.kinds | {kind for _, kind, _ in missing})
 
 
 def observed_kinds() -> Mapping[str, str]:
@@ -101,8 +124,12 @@ def judge_now(requests: Requests, graph: Graph, clock: Clock, facts: ClusterFact
         snapshot=seen.structs(),
         synced=seen.kinds | frozenset(STREAMED_KINDS),
     )
-    judgements = {
+    return Standing(view(rollout), judged(rollout), seen)
+
+
+def judged(rollout: Rollout) -> Mapping[str, Judgement]:
+    """Node name -> its judgement with the rollout's own verdict on it."""
+    return {
         name: replace(state.judgement, verdict=state.verdict, message=state.message, evidence=state.evidence)
         for name, state in rollout.nodes.items()
     }
-    return Standing(view(rollout), judgements, seen)

@@ -19,6 +19,10 @@ VIEW_EVERY = 0.25
 JOURNAL_EVERY = 1.0
 
 
+OnChange = Callable[[RolloutView], None]
+OnEvent = Callable[[Mapping[str, Any]], None]
+
+
 class Journal(Protocol):
     """Where verdicts are recorded in the cluster. One write carries many entries. Raises BakeryError."""
 
@@ -38,8 +42,8 @@ class Scribe:
         self,
         clock: Clock,
         journal: Journal | None,
-        on_change: Callable[[RolloutView], None],
-        on_event: Callable[[Mapping[str, Any]], None],
+        on_change: OnChange,
+        on_event: OnEvent,
         background: Executor,
         may_write: Callable[[], bool] = lambda: True,
     ) -> None:

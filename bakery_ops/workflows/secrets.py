@@ -97,12 +97,24 @@ def ensure(
     return done
 
 
+def are_complete(requests: Requests, mint: Mint, specs: Sequence[SecretSpec]) -> bool:
+    """Whether `ensure` would find nothing to write. Raises as `ensure` does, and writes nothing."""
+    live = _read_all(requests, [spec.ref for spec in specs])
+    known = {ref: body for ref, body in live.items() if body is not None}
+    if len(known) < len(live):
+        return False
+    return all(mint.make(spec, known[spec.ref], _parts(spec, known)).manifest is None for spec in specs)
+
+
+def _parts(spec: SecretSpec, known: Mapping[ObjectRef, Body]) -> dict[str, Body]:
+    return {name: known[spec.ref._replace(name=name)] for name in spec.made_from}
+
+
 def _ensure_one(
     requests: Requests, mint: Mint, spec: SecretSpec, known: Mapping[ObjectRef, Body]
 ) -> tuple[SecretRow, Body]:
     live = known.get(spec.ref)
-    parts = {name: known[spec.ref._replace(name=name)] for name in spec.made_from}
-    minted = mint.make(spec, live, parts)
+    minted = mint.make(spec, live, _parts(spec, known))
     if minted.manifest is None:
         return SecretRow(spec.ref.name, spec.purpose, SecretState.PRESENT), live or {}
     _written(spec, requests.apply(minted.manifest))
