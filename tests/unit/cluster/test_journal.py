@@ -6,6 +6,7 @@ import pytest
 
 from bakery_ops.cluster.journal import ApiJournal
 from bakery_ops.errors import Locked, OperationFailed
+from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import JournalEntry
 from tests.unit.cluster.scripted import Client, ScriptedServer, status
 from tests.unit.cluster.stored import Stored
@@ -48,6 +49,34 @@ def test_a_conflict_is_read_again_and_keeps_what_the_other_wrote(stored: Stored,
     stored.lose = 1
     journal.record({"b": DONE})
     assert set(journal.read()) == {"a", "b"}
+
+
+def test_one_run_reads_the_journal_once_however_often_it_writes(
+    stored: Stored, journal: ApiJournal, server: ScriptedServer
+) -> None:
+    for name in ("a", "b", "c"):
+        journal.record({name: DONE})
+    assert [seen.method for seen in server.seen] == ["GET", "POST", "PUT", "PUT"]
+    assert set(journal.read()) == {"a", "b", "c"}
+
+
+def test_a_journal_deleted_between_two_writes_begins_anew(stored: Stored, journal: ApiJournal) -> None:
+    journal.record({"a": DONE})
+    stored.delete()
+    journal.record({"b": DONE})
+    assert set(journal.read()) == {"b"}
+
+
+def test_what_was_listed_a_moment_ago_is_not_read_again(
+    stored: Stored, journal: ApiJournal, server: ScriptedServer
+) -> None:
+    journal.record({"a": DONE})
+    before = len(server.seen)
+    ref = ObjectRef("", "ConfigMap", "shop", "bakery-ops-journal")
+    assert stored.body is not None
+    assert journal.read({ref: stored.body}) == {"a": DONE}
+    assert journal.read({}) == {}
+    assert len(server.seen) == before
 
 
 def test_an_unreadable_journal_counts_as_empty(stored: Stored, journal: ApiJournal) -> None:

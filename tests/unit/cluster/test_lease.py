@@ -332,3 +332,13 @@ def test_every_run_has_an_identity_of_its_own() -> None:
     first, second = this_run(), this_run()
     assert first.id != second.id
     assert first.host in first.id
+
+
+def test_a_lock_is_free_when_runs_have_been_here_and_nobody_holds_it(stored: Stored, client: Client) -> None:
+    lease = Contender(client).lease
+    assert not lease.is_free(), "nobody was ever here"
+    hold(stored)
+    assert not lease.is_free()
+    hold(stored, holder="")
+    assert lease.is_free()
+    assert stored.writes == 0

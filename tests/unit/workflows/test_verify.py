@@ -1,11 +1,30 @@
 """Verification waits out what trails behind a change, and no longer."""
 
+import pytest
+
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.documents import load
+from bakery_ops.rules.acceptance import CheckState
 from bakery_ops.rules.readiness.observation import ClusterFacts
-from bakery_ops.workflows.verify import PATIENCE, verify_settled
+from bakery_ops.workflows.verify import PATIENCE, verify, verify_settled
 from tests.fakes import FakeClock
 
+SERVICE = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: auth-service, namespace: shop, labels: {app.kubernetes.io/component: microservice}}
+spec:
+  selector: {matchLabels: {app: auth}}
+  template:
+    metadata: {labels: {app: auth}}
+    spec:
+      containers: [{name: app, image: "auth:1", readinessProbe: {httpGet: {path: /health/ready, port: 8000}}}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: auth-service, namespace: shop}
+spec: {selector: {app: auth}, ports: [{name: http, port: 8000}]}
+"""
 TEXT = """
 apiVersion: apps/v1
 kind: Deployment
@@ -65,3 +84,35 @@ def test_what_stays_down_fails_within_the_patience():
     report, waited = settled(1_000)
     assert not report.passed
     assert waited <= PATIENCE
+
+
+class Probed(Cluster):
+    """Services answer in turn what they were told to; the last answer stays."""
+
+    def __init__(self, *answers):
+        super().__init__(0)
+        self.answers = list(answers)
+        self.asked = 0
+
+    def proxy_get(self, namespace, service, port, path, *, timeout=5.0):
+        self.asked += 1
+        status, seconds = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        return status, b"", seconds
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "state"),
+    [
+        ([(200, 0.01)], 1, CheckState.PASSED),
+        ([(200, 0.9), (200, 0.01)], 2, CheckState.PASSED),
+        ([(503, 0.01), (503, 0.01), (200, 0.1)], 3, CheckState.PASSED),
+        ([(200, 0.9)], 3, CheckState.FAILED),
+        ([(503, 0.01)], 3, CheckState.FAILED),
+    ],
+)
+def test_a_service_is_asked_again_only_while_it_answers_slowly_or_badly(answers, asked, state):
+    cluster = Probed(*answers)
+    graph = build_graph(load(SERVICE, "test", namespace="shop"))
+    report = verify(cluster, graph, FakeClock(), ClusterFacts(), simulated=False, only=["health"])
+    assert [result.state for result in report.results] == [state]
+    assert cluster.asked == asked

@@ -1,0 +1,43 @@
+"""One look at the cluster: what is listed for it, and what is not."""
+
+from bakery_ops.model.graph import Graph
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.plan import plan
+from bakery_ops.workflows.observe import snapshot, with_orphans
+from tests.fakes import FakeCluster
+from tests.rollouts import node
+
+WEB = node("web")
+GONE = ObjectRef("policy", "PodDisruptionBudget", "bakery-ia", "web")
+
+
+def put(cluster, kind, name, api_version="v1", labels=None):
+    metadata = {"name": name, "namespace": "bakery-ia", "labels": labels or {}}
+    metadata["annotations"] = {"bakery-ia.dev/content-hash": "h"}
+    return cluster.put({"apiVersion": api_version, "kind": kind, "metadata": metadata})
+
+
+def test_the_last_object_of_a_kind_is_pruned_like_any_other():
+    """Nobody would list a kind that the render has none of any more."""
+    cluster = FakeCluster()
+    put(cluster, "PodDisruptionBudget", "web", "policy/v1")
+    inventory = [GONE, *(ObjectRef("", "ConfigMap", "bakery-ia", f"c{number}") for number in range(9))]
+    graph = Graph([WEB])
+    seen = with_orphans(cluster, snapshot(cluster, graph), inventory)
+    assert [orphan.ref for orphan in plan(graph, seen.objects, inventory=inventory).prune] == [GONE]
+
+
+def test_secrets_of_the_inventory_are_not_listed_for_their_orphans():
+    cluster = FakeCluster()
+    seen = snapshot(cluster, Graph([WEB]))
+    calls = list(cluster.calls)
+    assert with_orphans(cluster, seen, [ObjectRef("", "Secret", "bakery-ia", "redis-tls"), WEB.ref]) == seen
+    assert cluster.calls == calls
+
+
+def test_earlier_releases_are_not_read():
+    cluster = FakeCluster()
+    put(cluster, "ConfigMap", "settings")
+    put(cluster, "ConfigMap", "bakery-ops-release-1", labels={"bakery-ia.dev/release": "1"})
+    seen = snapshot(cluster, Graph([WEB]), extra={"ConfigMap": ""})
+    assert [ref.name for ref in seen.objects] == ["settings"]

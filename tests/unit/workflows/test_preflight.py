@@ -1,0 +1,62 @@
+"""What the render refers to and does not hold is asked for by name, and nothing of it is read."""
+
+import pytest
+
+from bakery_ops.errors import OperationFailed, PreflightRefused
+from bakery_ops.model.builder import build_graph
+from bakery_ops.model.documents import load
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.workflows.preflight import references_exist
+from tests.fakes import FakeCluster
+
+TEXT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web, namespace: shop}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: web:1
+          envFrom: [{secretRef: {name: keys}}, {secretRef: {name: login}}, {configMapRef: {name: settings}}]
+"""
+
+
+class OnlyGet(FakeCluster):
+    def names(self, group, kind, namespace):
+        raise OperationFailed(f"The API server refuses to list {kind}.")
+
+
+@pytest.fixture(params=[FakeCluster, OnlyGet])
+def cluster(request):
+    found = request.param()
+    for kind, name in (("Secret", "keys"), ("ConfigMap", "settings")):
+        found.put({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}})
+    return found
+
+
+def graph():
+    return build_graph(load(TEXT, "render", namespace="shop"))
+
+
+def test_what_is_missing_is_named_with_who_wants_it(cluster):
+    with pytest.raises(PreflightRefused) as refused:
+        references_exist(graph(), cluster, ())
+    assert list(refused.value.details) == ["secret/login (for web)"]
+
+
+def test_one_list_of_names_per_kind_is_enough():
+    cluster = FakeCluster()
+    for kind, name in (("Secret", "keys"), ("Secret", "login"), ("ConfigMap", "settings")):
+        cluster.put({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}})
+    references_exist(graph(), cluster, ())
+    assert cluster.calls == [("names", None), ("names", None)]
+
+
+def test_what_was_seen_a_moment_ago_is_not_asked_for(cluster):
+    seen = {ObjectRef("", kind, "shop", name) for kind, name in (("Secret", "keys"), ("Secret", "login"))}
+    references_exist(graph(), cluster, {*seen, ObjectRef("", "ConfigMap", "shop", "settings")})
+    assert cluster.calls == []
