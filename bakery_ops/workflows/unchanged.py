@@ -61,6 +61,7 @@ class Standing(NamedTuple):
 
     plan: Plan
     rollout: Rollout
+    objects: Mapping[ObjectRef, Live]
     pods: Sequence[Pod]
     began: float
 
@@ -97,6 +98,7 @@ def report(
         Facts(
             graph=graph,
             judgements=judged(standing.rollout),
+            objects=standing.objects,
             pods=standing.pods,
             health={},
             edge=None,
@@ -129,7 +131,7 @@ def _judged(graph: Graph, decided: Plan, seen: Snapshot, facts: ClusterFacts, at
     )
     if commands != [Finish(Outcome.SUCCEEDED)]:
         return None
-    return Standing(decided, rollout, [live for live in lives if isinstance(live, Pod)], at)
+    return Standing(decided, rollout, seen.objects, [live for live in lives if isinstance(live, Pod)], at)
 
 
 def _is_calm(standing: Standing) -> bool:

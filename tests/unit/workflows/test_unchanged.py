@@ -29,7 +29,7 @@ SPEC = {"replicas": 1, "template": PODS}
 JOB = node("seed", "Job", Stage.SEED, spec={"template": PODS})
 GRAPH = Graph(
     [
-        node("db", "StatefulSet", Stage.DATABASE, spec=SPEC),
+        node("db", "StatefulSet", Stage.DATABASE, spec={**SPEC, "volumeClaimTemplates": [{"metadata": {"name": "d"}}]}),
         node("web", "Deployment", Stage.MICROSERVICE, needs=["db"], spec=SPEC),
         node("service/web", "Service", relies=["web"], spec={"selector": {"app": "web"}, "clusterIP": "10.0.0.1"}),
         JOB,
@@ -112,9 +112,11 @@ def test_its_report_says_which_checks_were_skipped_and_why(platform: Platform) -
     assert (report.outcome, report.rollout.requests) == (Outcome.SUCCEEDED, 7)
     checks = {check.name: check for check in report.verified.results}
     assert checks["workloads-ready"].state is CheckState.PASSED
-    for name in ("health", "frontend"):
+    assert checks["nothing-drifted"].state is CheckState.PASSED
+    for name in ("health", "frontend", "volumes-bound"):
         assert checks[name].state is CheckState.SKIPPED
-        assert "nothing changed: invoke verify asks" in checks[name].message
+        assert "nothing changed" in checks[name].message
+        assert "invoke verify" in checks[name].message
 
 
 def locked(platform: Platform) -> None:
