@@ -73,6 +73,7 @@ class FaultProxy:
     def __init__(self, upstream: Upstream, *, round_trip: float = 0.0) -> None:
         self.upstream, self.round_trip = upstream, round_trip
         self.rules = Rules()
+        self.calls = 0  # of any kind, as they arrived
         self.mutations: list[Call] = []
         self.kill: Kill | None = None
         self.victim: int | None = None  # the process to kill
@@ -155,6 +156,7 @@ class FaultProxy:
 
     def arrived(self, call: Call) -> int:
         """Count a mutating call; its number, 0 for others. Kills before it is passed on, for cut B."""
+        self.calls += 1
         if not call.mutates:
             return 0
         self.mutations.append(call)
