@@ -16,13 +16,15 @@ def admit(rollout: Rollout) -> None:
         return
     rollout.admission_due = False
     limit = barrier(rollout)
-    for name in sorted(rollout.admissible, key=rollout.priority.__getitem__):
+
+    def may_start(name: str) -> bool:
         state = rollout.nodes[name]
-        if state.node.stage.order > limit or state.timed_out:
-            continue
-        if state.node.is_workload and rollout.slots >= rollout.width:
-            continue
-        send(rollout, state)
+        return state.node.stage.order <= limit and not state.timed_out
+
+    chosen = [name for name in rollout.admissible.free if may_start(name)]
+    chosen += rollout.admissible.first(rollout.width - rollout.slots, may_start)
+    for name in sorted(chosen, key=rollout.priority.__getitem__):
+        send(rollout, rollout.nodes[name])
 
 
 def barrier(rollout: Rollout) -> float:

@@ -142,7 +142,7 @@ def _settle(rollout: Rollout, state: NodeState, standing: Standing) -> None:
         waits = after in (Verdict.PROGRESSING, Verdict.FAILING) and state.phase in _IN_CLUSTER
         (rollout.unseen.add if waits else rollout.unseen.discard)(state.name)
     if state.phase is Phase.WAITING and not standing.edges and state.name not in rollout.admissible:
-        rollout.admissible.add(state.name)
+        rollout.admissible.add(state.name, rollout.priority[state.name], needs_slot=state.node.is_workload)
         rollout.admission_due = True
     elif standing.edges:
         rollout.admissible.discard(state.name)

@@ -17,6 +17,7 @@ from bakery_ops.rules.readiness.observation import ClusterFacts, Memory, Observa
 from bakery_ops.rules.rollout.events import Command, Outcome
 from bakery_ops.rules.rollout.indexes import Affected, claim_templates, dependents_of, priorities
 from bakery_ops.rules.rollout.options import Options
+from bakery_ops.rules.rollout.waiting import Waiting
 from bakery_ops.rules.rollout.world import World
 from bakery_ops.rules.verdict import Applied, Evidence, Judgement, Verdict
 
@@ -160,7 +161,7 @@ class Rollout:
     timers: Timers = field(default_factory=Timers)
     commands: list[Command] = field(default_factory=list)
     dirty: dict[str, None] = field(default_factory=dict)
-    admissible: set[str] = field(default_factory=set)  # waiting, and nothing to wait for but a slot
+    admissible: Waiting = field(default_factory=Waiting)  # nothing to wait for but a slot
     failed: set[str] = field(default_factory=set)
     timed_out: set[str] = field(default_factory=set)
     in_flight: set[str] = field(default_factory=set)
