@@ -255,6 +255,7 @@ def _ports(opened: _Opened, terminal: Terminal, engine: str | None = None) -> Po
         say=terminal.say,
         apply_everything=_skaffold(opened, terminal) if (engine or profile.engine) == "skaffold" else None,
         quick=Quick(
+            namespace=profile.namespace,
             is_free=_lease(opened, terminal).is_free,
             credentials=lambda: credentials_commands.complete(connection, opened.rendered.manifests),
             facts=opened.facts,

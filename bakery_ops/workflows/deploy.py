@@ -220,7 +220,7 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
 
 
 def _decide(graph: Graph, ports: Ports, chosen: frozenset[str]) -> tuple[Plan, Snapshot]:
-    seen = snapshot(ports.requests, graph, extra={**observed_kinds(), "ConfigMap": ""})
+    seen = snapshot(ports.requests, graph, extra=observed_kinds(), records=ports.namespace)
     inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
     seen = with_orphans(ports.requests, seen, inventory)
     return plan(graph, seen.objects, journal, inventory=inventory, only=chosen, prune=not chosen), seen

@@ -51,14 +51,21 @@ class Snapshot(NamedTuple):
         ]
 
 
-def snapshot(requests: Requests, graph: Graph, *, extra: Mapping[str, str] | None = None) -> Snapshot:
-    """List every kind the graph has (and `extra`: kind -> group), each in the namespaces its nodes live in."""
+def snapshot(
+    requests: Requests, graph: Graph, *, extra: Mapping[str, str] | None = None, records: str | None = None
+) -> Snapshot:
+    """List every kind the graph has (and `extra`: kind -> group), each in the namespaces its nodes live in.
+
+    `records`: the namespace whose ConfigMaps are listed in any case, because inventory and journal are among them.
+    """
     wanted: dict[tuple[str, str], set[str | None]] = {}
     namespaces = {node.ref.namespace for node in graph.values() if node.ref.namespace}
     for node in graph.values():
         wanted.setdefault((node.ref.group, node.ref.kind), set()).add(node.ref.namespace or None)
     for kind, group in (extra or {}).items():
         wanted.setdefault((group, kind), set()).update(namespaces)
+    if records is not None:
+        wanted.setdefault(("", "ConfigMap"), set()).add(records)
     tasks = [(group, kind, namespace) for (group, kind), places in wanted.items() for namespace in places]
 
     def read(task: tuple[str, str, str | None]) -> Sequence[Mapping[str, Any]]:

@@ -29,7 +29,7 @@ from bakery_ops.workflows.ports import Clock, Requests
 from bakery_ops.workflows.rollout_scribe import OnChange, OnEvent, Scribe
 
 # What tells that a workload is well, besides the nodes themselves; the rest explains why one is not.
-_GLANCE = {"Pod": "", "ConfigMap": "", "EndpointSlice": "discovery.k8s.io"}
+_GLANCE = {"Pod": "", "EndpointSlice": "discovery.k8s.io"}
 
 
 class Journal(Protocol):
@@ -44,12 +44,14 @@ class Quick(NamedTuple):
     """What a look needs of the world besides requests.
 
     Attributes:
+        namespace: Where inventory and journal are kept.
         is_free: Whether runs have been here before and none holds the lock now.
         credentials: All secrets the platform wants, or None when one has to be made or extended.
         facts: As for any deploy; only asked where a class is named that readiness looks at.
         is_local: See ClusterFacts.
     """
 
+    namespace: str
     is_free: Callable[[], bool]
     credentials: Callable[[], Collection[ObjectRef] | None]
     facts: Callable[[], ClusterFacts]
@@ -76,7 +78,7 @@ def look(
     if not quick.is_free():
         return None
     began = clock.now()
-    seen = snapshot(requests, graph, extra=_GLANCE)
+    seen = snapshot(requests, graph, extra=_GLANCE, records=quick.namespace)
     recorded = inventory.read(seen.objects)
     decided = plan(graph, seen.objects, journal.read(seen.objects), inventory=recorded)
     is_recorded = {node.ref for node in graph.values()} <= set(recorded)

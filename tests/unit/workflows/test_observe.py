@@ -39,5 +39,13 @@ def test_earlier_releases_are_not_read():
     cluster = FakeCluster()
     put(cluster, "ConfigMap", "settings")
     put(cluster, "ConfigMap", "bakery-ops-release-1", labels={"bakery-ia.dev/release": "1"})
-    seen = snapshot(cluster, Graph([WEB]), extra={"ConfigMap": ""})
+    seen = snapshot(cluster, Graph([WEB]), records="bakery-ia")
     assert [ref.name for ref in seen.objects] == ["settings"]
+
+
+def test_our_own_records_are_read_where_they_are_kept_wherever_the_objects_live():
+    """An inventory that was not seen would be taken for an empty one, and overwritten."""
+    cluster = FakeCluster()
+    kept = {"name": "bakery-ops-inventory", "namespace": "elsewhere"}
+    cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept})
+    assert [ref.namespace for ref in snapshot(cluster, Graph([WEB]), records="elsewhere").objects] == ["elsewhere"]

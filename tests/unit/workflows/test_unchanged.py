@@ -70,7 +70,7 @@ class Platform:
         self.cluster.mutations.clear()
 
     def look(self) -> Standing | None:
-        quick = Quick(lambda: self.is_free, lambda: self.credentials, ClusterFacts, False)
+        quick = Quick("bakery-ia", lambda: self.is_free, lambda: self.credentials, ClusterFacts, False)
         cluster = self.cluster
         return unchanged.look(GRAPH, cluster, cluster.clock, Kept(self.journal), Kept(self.inventory), quick)
 
