@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from bakery_ops.errors import PreflightRefused
@@ -165,11 +166,12 @@ def _standing(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) ->
     """The report of a deploy that has nothing to do; None when there is, or when more was asked than to look."""
     if ports.quick is None or wishes.dry_run or wishes.only or ports.apply_everything is not None:
         return None
-    found = unchanged.look(graph, ports.requests, ports.clock, ports.journal, ports.inventory, ports.quick)
+    look = partial(unchanged.look, graph, ports.requests, ports.clock, ports.journal, ports.inventory, ports.quick)
+    found = look()
     if found is None:
         return None
     ports.ensure_images(images(graph))
-    if ports.clock.now() > found.began + _FRESH:
+    if ports.clock.now() > found.began + _FRESH and (found := look()) is None:
         return None
     ended = unchanged.report(
         graph,

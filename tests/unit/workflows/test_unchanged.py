@@ -18,6 +18,7 @@ from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import Options
 from bakery_ops.workflows import unchanged
+from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, deploy
 from bakery_ops.workflows.rollout import World, drive
 from bakery_ops.workflows.unchanged import Quick, Standing
 from tests.fakes import FakeCluster, FakeInbox, FakeJournal, InlineExecutor
@@ -69,10 +70,13 @@ class Platform:
         self.cluster.calls.clear()
         self.cluster.mutations.clear()
 
+    @property
+    def quick(self) -> Quick:
+        return Quick("bakery-ia", lambda: self.is_free, lambda: self.credentials, ClusterFacts, False)
+
     def look(self) -> Standing | None:
-        quick = Quick("bakery-ia", lambda: self.is_free, lambda: self.credentials, ClusterFacts, False)
         cluster = self.cluster
-        return unchanged.look(GRAPH, cluster, cluster.clock, Kept(self.journal), Kept(self.inventory), quick)
+        return unchanged.look(GRAPH, cluster, cluster.clock, Kept(self.journal), Kept(self.inventory), self.quick)
 
     def report(self) -> DeployReport | None:
         standing = self.look()
@@ -191,6 +195,51 @@ def test_whatever_is_open_sends_the_deploy_the_long_way(
     platform.cluster.mutations.clear()
     assert platform.look() is None
     assert platform.cluster.mutations == []
+
+
+class LongWayError(Exception):
+    """The deploy went on to what only the long way asks for."""
+
+
+def deployed(platform: Platform, ensure_images: Callable[[Sequence[str]], None], **wishes: Any) -> DeployReport:
+    def refuse(*_: object) -> Any:
+        raise LongWayError
+
+    cluster = platform.cluster
+    ports = Ports(
+        namespace="bakery-ia", requests=cluster, mirror=cluster, clock=cluster.clock, inbox=FakeInbox(cluster),
+        journal=Kept(platform.journal), inventory=Kept(platform.inventory), lock=refuse, ensure_credentials=refuse,  # type: ignore[arg-type]
+        ensure_images=ensure_images, facts=refuse, prove_capacity=refuse, request_count=lambda: 7,
+        say=lambda line: None, quick=platform.quick,
+    )  # fmt: skip
+    return deploy(GRAPH, Wishes(**wishes), ports, Watchers())
+
+
+def test_images_are_made_sure_of_and_the_deploy_ends_there(platform: Platform) -> None:
+    asked: list[str] = []
+    report = deployed(platform, asked.extend)
+    assert (report.outcome, asked) == (Outcome.SUCCEEDED, ["app:1"])
+    assert platform.cluster.mutations == []
+
+
+def test_a_look_that_grew_old_while_images_were_built_is_taken_again(platform: Platform) -> None:
+    def build(names: Sequence[str]) -> None:
+        platform.cluster.clock.sleep(300)
+
+    assert deployed(platform, build).outcome is Outcome.SUCCEEDED
+
+    def build_and_break(names: Sequence[str]) -> None:
+        build(names)
+        not_available(platform)
+
+    with pytest.raises(LongWayError):
+        deployed(platform, build_and_break)
+
+
+@pytest.mark.parametrize("wishes", [{"dry_run": True}, {"only": ("web",)}])
+def test_who_asks_for_more_than_a_look_gets_it(platform: Platform, wishes: dict[str, Any]) -> None:
+    with pytest.raises(LongWayError):
+        deployed(platform, lambda names: None, **wishes)
 
 
 def test_a_restart_of_long_ago_is_told_and_does_not_send_it_the_long_way(platform: Platform) -> None:
