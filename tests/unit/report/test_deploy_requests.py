@@ -1,0 +1,47 @@
+"""The summary says what the deploy cost the API server, and how many checks it did not run."""
+
+from __future__ import annotations
+
+import pytest
+
+from bakery_ops.model.graph import Graph
+from bakery_ops.report import deploys
+from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.acceptance import CheckResult, CheckState
+from bakery_ops.rules.plan import Action
+from bakery_ops.rules.reports import DeployReport, VerifyReport
+from bakery_ops.rules.rollout import machine
+from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.result import result
+from tests.rollouts import believing, looks, node, planned
+
+WEB = node("web")
+
+
+def report(*states: CheckState) -> DeployReport:
+    graph = Graph([WEB])
+    decided = planned(graph, {"web": Action.SKIP})
+    rollout, _ = machine.begin(
+        graph, decided, Options(), 0.0, snapshot=[looks(WEB)], synced=STREAMED_KINDS, judge=believing
+    )
+    checks = tuple(CheckResult(f"check-{number}", state, "seen") for number, state in enumerate(states))
+    counted = {"get": 3, "list": 12}
+    return DeployReport(decided, result(rollout, requests=4), VerifyReport(checks, 0.1), counted)
+
+
+def test_all_requests_are_counted_by_kind_those_of_the_verification_too() -> None:
+    summary = deploys.document(report(), "sandbox", "here")
+    assert (summary["requests"], summary["requestsByKind"]) == (15, {"list": 12, "get": 3})
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ([CheckState.PASSED], "1 unchanged; 15 API requests"),
+        ([CheckState.PASSED, CheckState.SKIPPED], "1 unchanged, 1 check skipped; 15 API requests"),
+        ([CheckState.SKIPPED, CheckState.SKIPPED], "1 unchanged, 2 checks skipped; 15 API requests"),
+    ],
+)
+def test_skipped_checks_are_in_the_headline(states, said, tmp_path, capsys) -> None:
+    deploys.show(Terminal(), report(*states), tmp_path, [])
+    assert said in capsys.readouterr().out
