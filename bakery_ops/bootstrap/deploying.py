@@ -43,7 +43,7 @@ from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, chosen_nodes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
 from bakery_ops.workflows.difference import differences
 from bakery_ops.workflows.facts import read_facts
-from bakery_ops.workflows.observe import judge_now
+from bakery_ops.workflows.observe import completed_and_gone, judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers
 from bakery_ops.workflows.unchanged import Quick
 from bakery_ops.workflows.verify import verify as verify_platform
@@ -66,6 +66,11 @@ class _Opened(NamedTuple):
     graph: Graph
     place: Place
     connection: Connection
+
+    @property
+    def journal(self) -> ApiJournal:
+        connection = self.connection
+        return ApiJournal(connection.transport, connection.retrier, self.rendered.profile.namespace)
 
     def facts(self) -> ClusterFacts:
         return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
@@ -160,6 +165,7 @@ def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
             simulated=opened.place.simulated,
             only=only,
             credentials=lambda: credentials_commands.standing(opened.connection, opened.rendered.manifests),
+            done=completed_and_gone(opened.graph, opened.journal.read()),
         )
     if output == "json":
         print(json.dumps(verification_document(report), indent=1))  # noqa: T201
@@ -173,7 +179,13 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
     terminal = Terminal()
     opened = _open(target, terminal)
     with closing(opened.connection):
-        standing = judge_now(opened.connection.requests, opened.graph, opened.connection.clock, opened.facts())
+        standing = judge_now(
+            opened.connection.requests,
+            opened.graph,
+            opened.connection.clock,
+            opened.facts(),
+            done=completed_and_gone(opened.graph, opened.journal.read()),
+        )
         holder = _lease(opened, terminal).holder()
     if output == "json":
         print(json.dumps(deploys.status_document(standing.view), indent=1))  # noqa: T201
@@ -242,7 +254,7 @@ def _ports(opened: _Opened, terminal: Terminal, engine: str | None = None) -> Po
         mirror=ApiMirror(connection.transport, connection.discovery, connection.lag, notify=terminal.say),
         clock=connection.clock,
         inbox=inbox,
-        journal=ApiJournal(connection.transport, connection.retrier, profile.namespace),
+        journal=opened.journal,
         inventory=ApiInventory(connection.transport, connection.retrier, profile.namespace),
         lock=lock,
         ensure_credentials=lambda graph: credentials_commands.ensure(

@@ -138,7 +138,7 @@ def _watched(node: Node, live: Live | None, is_upstream: bool) -> Step:
 
 def _step(node: Node, live: Live | None, entry: Recorded | None, rerun: bool) -> Step:
     digest = content_hash(node.manifest)
-    recorded = entry is not None and entry.hash == digest and entry.verdict == "ready"
+    recorded = _is_ready(entry, digest)
     is_job = node.ref.kind == "Job"
     if live is None:
         if is_job and recorded and not rerun:
@@ -151,6 +151,15 @@ def _step(node: Node, live: Live | None, entry: Recorded | None, rerun: bool) ->
     if changed and not (is_job and _condition(live, "Complete") and not _content_changed(live, digest)):
         return Step(node.name, Action.APPLY, changed, digest, uid)
     return Step(node.name, Action.SKIP, "unchanged", digest, uid, recorded)
+
+
+def is_completed(node: Node, journal: Mapping[str, Recorded]) -> bool:
+    """Whether an earlier run saw this very content become ready: a Job then need not be in the cluster any more."""
+    return _is_ready(journal.get(node.name), content_hash(node.manifest))
+
+
+def _is_ready(entry: Recorded | None, digest: str) -> bool:
+    return entry is not None and entry.hash == digest and entry.verdict == "ready"
 
 
 def _change(node: Node, live: Live, digest: str) -> str:

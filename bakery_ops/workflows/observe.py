@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from bakery_ops.model.contract import RELEASE
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.live import LiveObject, struct_for
 from bakery_ops.model.manifest import ObjectRef
-from bakery_ops.rules.plan import PROTECTED_KINDS, Action, Plan, Step
+from bakery_ops.rules.plan import PROTECTED_KINDS, Action, Plan, Recorded, Step, is_completed
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout import machine
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
@@ -105,9 +105,28 @@ def observed_kinds() -> Mapping[str, str]:
     return _OBSERVED
 
 
-def watched_only(graph: Graph) -> Plan:
-    """The plan that writes nothing and looks at every node."""
-    return Plan({name: Step(name, Action.SKIP, "observed", "") for name in graph})
+def watched_only(graph: Graph, done: Collection[str] = ()) -> Plan:
+    """The plan that writes nothing and looks at every node but those that are `done`."""
+    actions = {name: Action.DONE if name in done else Action.SKIP for name in graph}
+    return Plan({name: Step(name, action, "observed", "") for name, action in actions.items()})
+
+
+Done = Callable[[Snapshot], Collection[str]]
+"""Names the Jobs known to have completed, when it is told what the cluster shows."""
+
+
+def nothing_done(seen: Snapshot) -> Collection[str]:
+    return ()
+
+
+def completed_and_gone(graph: Graph, journal: Mapping[str, Recorded]) -> Done:
+    """Jobs that the journal knows to be complete and that are not in the cluster any more: their TTL removed them."""
+
+    def done(seen: Snapshot) -> Collection[str]:
+        gone = [node for node in graph.values() if node.ref.kind == "Job" and node.ref not in seen.objects]
+        return [node.name for node in gone if is_completed(node, journal)]
+
+    return done
 
 
 class Standing(NamedTuple):
@@ -118,10 +137,15 @@ class Standing(NamedTuple):
     snapshot: Snapshot
 
 
-def judge_now(requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts) -> Standing:
-    """Every node of `graph` as it stands now; nothing is written and nothing is waited for."""
+def judge_now(
+    requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts, *, done: Done = nothing_done
+) -> Standing:
+    """Every node of `graph` as it stands now; nothing is written and nothing is waited for.
+
+    A Job that is `done` is not judged, whatever the cluster still shows of it.
+    """
     seen = snapshot(requests, graph, extra=_OBSERVED)
-    still = watched_only(graph)
+    still = watched_only(graph, done(seen))
     rollout, _commands = machine.begin(
         graph,
         still,

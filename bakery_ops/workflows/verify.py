@@ -15,7 +15,7 @@ from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import Facts, HttpAnswer
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import VerifyReport
-from bakery_ops.workflows.observe import judge_now
+from bakery_ops.workflows.observe import Done, judge_now, nothing_done
 from bakery_ops.workflows.ports import Clock, Requests
 
 READY_PATH = "/health/ready"
@@ -26,7 +26,14 @@ _PAUSE = 3.0
 
 
 def verify_settled(
-    requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts, *, simulated: bool, patience: float = PATIENCE
+    requests: Requests,
+    graph: Graph,
+    clock: Clock,
+    facts: ClusterFacts,
+    *,
+    simulated: bool,
+    done: Done = nothing_done,
+    patience: float = PATIENCE,
 ) -> VerifyReport:
     """As `verify`, repeated while it finds failures and `patience` (seconds) lasts; the last report counts.
 
@@ -34,7 +41,7 @@ def verify_settled(
     """
     until = clock.now() + patience
     while True:
-        report = verify(requests, graph, clock, facts, simulated=simulated)
+        report = verify(requests, graph, clock, facts, simulated=simulated, done=done)
         if report.passed or clock.now() + _PAUSE > until:
             return report
         clock.sleep(_PAUSE)
@@ -49,17 +56,19 @@ def verify(
     simulated: bool,
     only: Sequence[str] = (),
     credentials: Callable[[], Sequence[SecretRow]] | None = None,
+    done: Done = nothing_done,
 ) -> VerifyReport:
     """Run the acceptance checks (all, or those named in `only`) against the cluster. Writes nothing.
 
     `credentials` looks at every secret and certificate; None leaves them out of this run, and the report says so.
+    `done`: Jobs known to have completed; a TTL may have removed them.
 
     Raises: UsageError for a check nobody knows.
     """
     if unknown := [name for name in only if name not in acceptance.CHECKS]:
         raise UsageError(f"unknown check {unknown[0]!r}", remedy=f"known: {', '.join(acceptance.CHECKS)}")
     began = clock.now()
-    standing = judge_now(requests, graph, clock, facts)
+    standing = judge_now(requests, graph, clock, facts, done=done)
     probes = {} if simulated else dict(_probed(graph))
     with ThreadPoolExecutor(_PARALLEL) as pool:
         answers = dict(zip(probes, pool.map(lambda service: _ask(requests, service), probes.values()), strict=True))
