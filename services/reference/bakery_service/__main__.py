@@ -65,10 +65,11 @@ def _gateway(arguments: Sequence[str], environment: Environment) -> None:
 
 
 def _migrate(arguments: Sequence[str], environment: Environment) -> None:
+    from bakery_service.heads import report_head
     from bakery_service.migrate import migrate
 
     _no_more(arguments)
-    migrate(environment, say)
+    report_head(migrate(environment, say))
 
 
 def _seed(arguments: Sequence[str], environment: Environment) -> None:

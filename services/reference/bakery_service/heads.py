@@ -7,6 +7,7 @@ import re
 
 from bakery_service.errors import ServiceError
 
+TERMINATION_LOG = "/dev/termination-log"
 MIGRATIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "migrations")
 _ASSIGNMENT = re.compile(r'^(revision|down_revision)\b[^=\n]*=\s*(?:"([^"]+)"|None)\s*$', re.MULTILINE)
 
@@ -31,6 +32,19 @@ def image_revisions(directory: str = MIGRATIONS) -> tuple[str, ...]:
     if not line or len(line) != len(names):
         raise ServiceError("The image's migrations do not form one line from first to last.")
     return tuple(line)
+
+
+def report_head(head: str, path: str = TERMINATION_LOG) -> None:
+    """Leave the head as the container's termination message: who deploys reads it from the pod's status.
+
+    Outside Kubernetes there is no such file; then there is nobody to tell.
+    """
+    try:
+        with open(path, "r+", encoding="utf-8") as message:
+            message.write(f"migration-head: {head}\n")
+            message.truncate()
+    except OSError:
+        return
 
 
 def image_head(directory: str = MIGRATIONS) -> str:

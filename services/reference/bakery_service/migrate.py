@@ -18,8 +18,8 @@ from bakery_service.waiting import Say
 LOCK_KEY = 7_268_951_021  # any constant, the same in every version of the image
 
 
-def migrate(environment: Environment, say: Say) -> None:
-    """Bring the database to the image's head; at the head already, say so and write nothing.
+def migrate(environment: Environment, say: Say) -> str:
+    """Bring the database to the image's head and return it; at the head already, say so and write nothing.
 
     Raises: ServiceError when the lock is not free within WAIT_TIMEOUT seconds, when the database is at a revision this
         image does not know (an older image must not touch it), or when a migration fails: then nothing of it is kept.
@@ -33,7 +33,7 @@ def migrate(environment: Environment, say: Say) -> None:
         applied = applied_revision(connection)
         if applied == revisions[-1]:
             say(f"database {name} is at {applied}, the image's head: nothing to migrate")
-            return
+            return revisions[-1]
         if applied and applied not in revisions:
             raise ServiceError(
                 f"Database {name} is at revision {applied}, which this image does not know: the image is older."
@@ -43,6 +43,7 @@ def migrate(environment: Environment, say: Say) -> None:
         pending = len(revisions) - (revisions.index(applied) + 1 if applied else 0)
         took = time.monotonic() - started
         say(f"database {name}: {pending} migration(s), from {applied or 'empty'} to {revisions[-1]} in {took:.1f} s")
+        return revisions[-1]
     except NotYet as error:
         raise ServiceError(f"Database {name}: {error}") from error
     finally:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 from bakery_service.errors import ServiceError
-from bakery_service.heads import image_head, image_revisions
+from bakery_service.heads import image_head, image_revisions, report_head
 
 
 def write(directory: Path, name: str, revision: str, ancestor: str) -> None:
@@ -49,3 +49,15 @@ def test_annotated_assignments_as_alembic_writes_them_are_read(tmp_path: Path) -
     text = 'revision: str = "second"\ndown_revision: Union[str, None] = "first"\n'
     (tmp_path / "versions" / "b.py").write_text(text)
     assert image_revisions(str(tmp_path)) == ("first", "second")
+
+
+def test_the_head_replaces_whatever_the_termination_message_was(tmp_path: Path) -> None:
+    message = tmp_path / "termination-log"
+    message.write_text("something much longer than the head of any migration")
+    report_head("0002", str(message))
+    assert message.read_text() == "migration-head: 0002\n"
+
+
+def test_outside_kubernetes_there_is_nobody_to_tell(tmp_path: Path) -> None:
+    report_head("0002", str(tmp_path / "termination-log"))
+    assert list(tmp_path.iterdir()) == []
