@@ -1,7 +1,7 @@
 """The releases of a namespace: what each deploy rolled out, kept in the cluster so that anyone can go back to it.
 
-One ConfigMap per release, its text compressed, the newest ten kept. Renders hold no Secret's value (they are never in
-the manifests), so neither do releases.
+One ConfigMap per release, its text compressed, the newest ten kept; one more for the deploy that is on its way. The
+texts hold no Secret's value (`model.recorded`).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import zlib
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -17,23 +17,21 @@ from bakery_ops.cluster.records import Access, refused
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Transport
 from bakery_ops.errors import OperationFailed, UsageError
-from bakery_ops.model.contract import MANAGED_BY
-from bakery_ops.model.contract import RELEASE as _LABEL
+from bakery_ops.model.contract import MANAGED_BY, RELEASE
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.recorded import digest
+from bakery_ops.rules.releases import PENDING, PREFIX, Contents, Known, Migration, Release, release
 
 KEPT = 10
-_PREFIX = "bakery-ops-release-"
 _PAGE = 500
 # etcd takes 1.5 MiB per object by default and the API server 1 MiB per ConfigMap.
 _LARGEST = 1_000_000
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
+_decode_migrations = msgspec.json.Decoder(dict[str, Migration]).decode
+_encode = msgspec.json.Encoder(order="sorted").encode
 
-class Release(NamedTuple):
-    """One recorded release; `at` in epoch seconds (server's clock), `facts` whatever the deploy wants to be shown."""
-
-    number: int
-    at: float
-    facts: Mapping[str, str]
+Body = Mapping[str, Any]
 
 
 class ApiReleases:
@@ -43,90 +41,152 @@ class ApiReleases:
         self._transport, self._retrier, self._namespace = transport, retrier, namespace
         self._access = Access(transport, retrier, "release")
 
-    def history(self) -> tuple[Release, ...]:
-        """The recorded releases, newest first; () before the first deploy.
+    def known(self) -> Known:
+        """What is recorded, without the texts; two requests.
 
         Raises: OperationFailed: the server refuses. ClusterUnreachable.
         """
-        releases = [_release(item) for item in self._items()]
-        return tuple(sorted(releases, key=lambda release: -release.number))
+        pending = self._access.read(self._ref(PENDING))
+        return Known(self._numbered(), release(pending.body) if pending.status == 200 else None)
 
-    def read(self, number: int) -> str:
-        """The text of a release.
+    def all(self) -> tuple[Contents, ...]:
+        """Every release with its text, newest first; one request. A damaged one has the text ""."""
+        found = [_contents(body, self._namespace, strict=False) for body in self._items("application/json")]
+        return tuple(sorted(found, key=lambda each: -each.release.number))
+
+    def read(self, number: int) -> Contents:
+        """A release with its text.
 
         Raises: UsageError: there is no such release. OperationFailed: it is damaged.
         """
         found = self._access.read(self._ref(number))
         if found.status != 200:
-            known = ", ".join(str(release.number) for release in self.history()) or "none"
-            raise UsageError(f"There is no release {number} in {self._namespace}.", remedy=f"Recorded: {known}.")
-        try:
-            return zlib.decompress(base64.b64decode(found.body["binaryData"]["text"])).decode()
-        except (KeyError, ValueError, zlib.error) as error:
-            raise OperationFailed(f"Release {number} in {self._namespace} is damaged and cannot be read.") from error
+            recorded = ", ".join(str(each.number) for each in self._numbered()) or "none"
+            raise UsageError(f"There is no release {number} in {self._namespace}.", remedy=f"Recorded: {recorded}.")
+        return _contents(found.body, self._namespace)
 
-    def record(self, text: str, facts: Mapping[str, str]) -> int:
-        """Keep `text` as the newest release, unless the newest has that text already; returns its number.
+    def pending(self) -> Contents | None:
+        """What was begun since the newest release, or None. Raises OperationFailed when it is damaged."""
+        found = self._access.read(self._ref(PENDING))
+        return _contents(found.body, self._namespace) if found.status == 200 else None
+
+    def begin(self, text: str, facts: Mapping[str, str]) -> None:
+        """Keep `text` as the one that is on its way. No write where it is already, by an earlier run of the same.
 
         Raises: OperationFailed: it is too large, or the server refuses. ClusterUnreachable.
         """
-        content = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
-        if len(content) > _LARGEST:
-            raise OperationFailed("This release is too large to be recorded (above 1 MB compressed).")
-        known = self.history()
-        newest = known[0].number if known else 0
-        if known and self._content(newest) == content:
+        content, facts = _compressed(text), {**facts, "digest": digest(text)}
+
+        def edit(live: Body | None) -> Body | None:
+            if live is not None and _same_errand(release(live).facts, facts):
+                return None
+            version = {} if live is None else {"resourceVersion": live["metadata"]["resourceVersion"]}
+            return self._body(self._ref(PENDING), content, facts, {}, version)
+
+        self._access.change(self._ref(PENDING), edit)
+
+    def finish(self) -> None:
+        """Nothing is on its way any more."""
+        self._delete(self._ref(PENDING))
+
+    def record(self, text: str, facts: Mapping[str, str], migrations: Mapping[str, Migration]) -> int:
+        """Keep `text` as the newest release, unless the newest says the same already; returns its number.
+
+        Raises: OperationFailed: it is too large, or the server refuses. ClusterUnreachable.
+        """
+        content, facts = _compressed(text), {**facts, "digest": digest(text)}
+        standing = self._numbered()
+        newest = standing[0].number if standing else 0
+        if standing and self._says(newest, facts["digest"], migrations):
             return newest
         while True:
             newest += 1
-            written = self._access.write(self._ref(newest), self._body(newest, content, facts))
-            if written.status < 300 or (written.status == 409 and self._content(newest) == content):
+            written = self._access.write(self._ref(newest), self._body(self._ref(newest), content, facts, migrations))
+            if written.status < 300 or (written.status == 409 and self._says(newest, facts["digest"], migrations)):
                 break  # ours; a 409 with our own content is a lost answer
             if written.status != 409:
                 raise refused(self._ref(newest), written)
-        for release in known[KEPT - 1 :]:
-            self._delete(release.number)
+        for old in standing[KEPT - 1 :]:
+            self._delete(self._ref(old.number))
         return newest
 
-    def _ref(self, number: int) -> ObjectRef:
-        return ObjectRef("", "ConfigMap", self._namespace, f"{_PREFIX}{number}")
+    def _ref(self, number: int | str) -> ObjectRef:
+        name = number if isinstance(number, str) else f"{PREFIX}{number}"
+        return ObjectRef("", "ConfigMap", self._namespace, name)
 
-    def _content(self, number: int) -> str:
+    def _numbered(self) -> tuple[Release, ...]:
+        """Newest first. Metadata only: ten renders are not worth reading for a list of their numbers."""
+        return tuple(sorted(map(release, self._items(_METADATA_ONLY)), key=lambda each: -each.number))
+
+    def _says(self, number: int, wanted: str, migrations: Mapping[str, Migration]) -> bool:
         found = self._access.read(self._ref(number))
-        return str((found.body.get("binaryData") or {}).get("text", ""))
+        if found.status != 200:
+            return False
+        return release(found.body).digest == wanted and _migrations(found.body) == migrations
 
-    def _body(self, number: int, content: str, facts: Mapping[str, str]) -> Mapping[str, Any]:
-        labels = {MANAGED_BY: "bakery-ops", _LABEL: str(number)}
-        metadata = {"name": f"{_PREFIX}{number}", "namespace": self._namespace, "labels": labels}
-        note = msgspec.json.encode({"at": self._transport.clock.now(), "facts": dict(facts)}).decode()
+    def _body(
+        self,
+        ref: ObjectRef,
+        content: str,
+        facts: Mapping[str, str],
+        migrations: Mapping[str, Migration],
+        version: Mapping[str, str] | None = None,
+    ) -> Body:
+        number = {} if ref.name == PENDING else {RELEASE: ref.name.removeprefix(PREFIX)}
+        labels = {MANAGED_BY: "bakery-ops", **number}
+        note = _encode({"at": self._transport.clock.now(), "facts": dict(facts)}).decode()
+        metadata = {"name": ref.name, "namespace": ref.namespace, "labels": labels, **(version or {})}
         return {
             "apiVersion": "v1",
             "kind": "ConfigMap",
-            "metadata": metadata | {"annotations": {_LABEL: note}},
+            "metadata": metadata | {"annotations": {RELEASE: note}},
+            "data": {"migrations": _encode(migrations).decode()},
             "binaryData": {"text": content},
         }
 
-    def _items(self) -> list[Mapping[str, Any]]:
-        """Metadata only: ten renders are not worth reading for a list of their numbers."""
+    def _items(self, accept: str) -> list[Body]:
         path = f"/api/v1/namespaces/{self._namespace}/configmaps"
-        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-        query: dict[str, str | int | bool] = {"labelSelector": _LABEL, "limit": _PAGE}
+        query: dict[str, str | int | bool] = {"labelSelector": RELEASE, "limit": _PAGE}
         reply = self._retrier.call(lambda: self._transport.send("list", "GET", path, query, accept=accept))
         if reply.status != 200:
             raise OperationFailed(f"The API server refuses to list the releases in {self._namespace}: {reply.status}.")
-        items: list[Mapping[str, Any]] = msgspec.json.decode(reply.body).get("items") or []
+        items: list[Body] = msgspec.json.decode(reply.body).get("items") or []
         return items
 
-    def _delete(self, number: int) -> None:
-        path = f"/api/v1/namespaces/{self._namespace}/configmaps/{_PREFIX}{number}"
+    def _delete(self, ref: ObjectRef) -> None:
+        path = f"/api/v1/namespaces/{ref.namespace}/configmaps/{ref.name}"
         self._retrier.call(lambda: self._transport.send("release", "DELETE", path))
 
 
-def _release(item: Mapping[str, Any]) -> Release:
-    metadata = item["metadata"]
-    number = int(metadata["name"].removeprefix(_PREFIX))
+def _compressed(text: str) -> str:
+    content = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    if len(content) > _LARGEST:
+        raise OperationFailed("This release is too large to be recorded (above 1 MB compressed).")
+    return content
+
+
+def _same_errand(old: Mapping[str, str], new: Mapping[str, str]) -> bool:
+    return all(old.get(key) == new.get(key) for key in ("digest", "rollback", "only"))
+
+
+def _contents(body: Body, namespace: str, *, strict: bool = True) -> Contents:
+    """Raises OperationFailed when it is damaged and `strict`; else it comes without text."""
+    found = release(body)
     try:
-        note = msgspec.json.decode((metadata.get("annotations") or {}).get(_LABEL, "{}"))
-        return Release(number, float(note.get("at", 0.0)), dict(note.get("facts") or {}))
-    except (msgspec.DecodeError, ValueError, TypeError):
-        return Release(number, 0.0, {})
+        text = zlib.decompress(base64.b64decode(body["binaryData"]["text"])).decode()
+        if digest(text) != found.digest:
+            raise ValueError("edited")
+    except (KeyError, TypeError, ValueError, zlib.error) as error:
+        if strict:
+            which = f"Release {found.number}" if found.number else f"The ConfigMap {PENDING}"
+            raise OperationFailed(f"{which} in {namespace} is damaged and cannot be read.") from error
+        text = ""
+    return Contents(found, text, _migrations(body))
+
+
+def _migrations(body: Body) -> dict[str, Migration]:
+    """Unreadable is unknown, which makes a rollback more careful."""
+    try:
+        return _decode_migrations((body.get("data") or {}).get("migrations", "{}"))
+    except msgspec.MsgspecError:
+        return {}

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from bakery_ops.model import secrets
 from bakery_ops.model.contract import PART_OF, PLATFORM
 from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.recorded import keeps_values
 from bakery_ops.model.references import Reference, references
 from bakery_ops.rules.findings import Finding, Severity, finding
 
@@ -33,7 +34,7 @@ def check(manifests: Sequence[Manifest]) -> Iterator[Finding]:
 
 
 def _key(manifest: Manifest, reference: Reference, target: Manifest) -> Iterator[Finding]:
-    if not reference.key or reference.optional:
+    if not reference.key or reference.optional or keeps_values(target):
         return
     held = {key for field in ("data", "stringData", "binaryData") for key in target.body.get(field) or {}}
     if reference.key not in held:

@@ -9,6 +9,7 @@ import pytest
 
 from bakery_ops.errors import PreflightRefused, TargetRefused, UsageError
 from bakery_ops.model.documents import load
+from bakery_ops.model.recorded import read, recorded
 from bakery_ops.rules.findings import Severity
 from bakery_ops.workflows.check import check, require, rows
 
@@ -467,3 +468,13 @@ def test_four_hundred_documents_are_judged_in_half_a_second():
     started = time.process_time()
     assert check(manifests, namespace="shop", strict=True).findings == ()
     assert time.process_time() - started < 0.5 * 3  # the figure with room for a busy machine
+
+
+def test_a_recorded_secret_is_believed_about_its_keys():
+    """A rollback is judged as a render is; of its Secrets only the cluster has the keys."""
+    bodies = clean()
+    bodies["login"] = body("Secret", "login", stringData={"password": CANARY})
+    app(bodies)["env"].append({"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "login", "key": "password"}}})
+    text = "\n---\n".join(json.dumps(each) for each in bodies.values())
+    kept = read(recorded(load(text, "test", namespace="shop")), "release 1")
+    require(check(kept, namespace="shop", strict=True))
