@@ -45,6 +45,7 @@ def run(
     dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
     output: Output = None,
     report_file: Annotated[tuple[str, ...], "also write a report: json=PATH or markdown=PATH; repeatable"] = (),
+    resume: Annotated[bool, "go on with the deploy that was interrupted; refused when the render has changed"] = False,
 ) -> ExitCode:
     """Bring the platform up: preflight, secrets, images, staged apply, readiness, verify, summary."""
     return bootstrap.deploy(bootstrap.DeployOptions(**locals()))
@@ -75,6 +76,38 @@ def status(
 ) -> ExitCode:
     """Show how each node of the platform stands now, and who holds the lock."""
     return bootstrap.deploy_status(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
+@command
+def history(
+    profile: ProfileName = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
+    output: Output = None,
+) -> ExitCode:
+    """List the releases recorded in the cluster: what each changed, by whom, and which one is live."""
+    return bootstrap.history(bootstrap.Target(profile, None, namespace, context, kubeconfig, yes_context), output)
+
+
+@command
+def rollback(
+    to: Annotated[int | None, "the release to go back to (default: the one before the live one)"] = None,
+    profile: ProfileName = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    fail_mode: Annotated[Literal["fast", "settle", "never"], "when to end after a failure"] = "settle",
+    yes_context: YesContext = None,
+    accept_newer_schema: Annotated[bool, "the old version works with databases that are migrated further"] = False,
+    force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
+    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
+    output: Output = None,
+    report_file: Annotated[tuple[str, ...], "also write a report: json=PATH or markdown=PATH; repeatable"] = (),
+) -> ExitCode:
+    """Deploy a recorded release again; no Job runs, and a database newer than it knows refuses it."""
+    return bootstrap.rollback(bootstrap.RollbackOptions(**locals()))
 
 
 @command
@@ -252,7 +285,7 @@ namespace = Collection(
     doctor,
     test,
     verify_platform,
-    deploy=Collection(run, plan, status, unlock),
+    deploy=Collection(run, plan, status, history, rollback, unlock),
     platform=Collection(show),
     config=Collection(config_show),
     secrets=Collection(secrets_ensure, secrets_check),

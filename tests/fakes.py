@@ -400,6 +400,9 @@ class FakeJournal:
         self.entries: dict[str, Any] = {}
         self._cluster = cluster
 
+    def read(self, seen: Mapping[ObjectRef, Any] | None = None) -> Mapping[str, Any]:
+        return dict(self.entries)
+
     def record(self, entries: Mapping[str, Any]) -> None:
         if self._cluster is not None:
             self._cluster.about_to_mutate()

@@ -39,10 +39,32 @@ class DeployOptions(NamedTuple):
     dry_run: bool = False
     output: str | None = None
     report_file: tuple[str, ...] = ()
+    resume: bool = False
 
     @property
     def target(self) -> Target:
         return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig, self.yes_context)
+
+
+class RollbackOptions(NamedTuple):
+    """The flags of `invoke deploy.rollback`, by the names the task gives them."""
+
+    to: int | None = None
+    profile: str | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    fail_mode: str = "settle"
+    yes_context: str | None = None
+    accept_newer_schema: bool = False
+    force_conflicts: bool = False
+    dry_run: bool = False
+    output: str | None = None
+    report_file: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> Target:
+        return Target(self.profile, None, self.namespace, self.context, self.kubeconfig, self.yes_context)
 
 
 _HOMES = {
@@ -50,6 +72,8 @@ _HOMES = {
     "plan": "deploying",
     "deploy_status": "deploying",
     "unlock": "deploying",
+    "history": "releases",
+    "rollback": "releases",
     "verify": "deploying",
     "check": "offline",
     "capacity": "offline",

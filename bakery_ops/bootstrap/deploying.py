@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from typing import NamedTuple
 from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
 from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.recording import recording_of, releases_of, require_resumable
 from bakery_ops.bootstrap.session import REPOSITORY, Rendered, lock_seconds, render, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
@@ -21,12 +22,13 @@ from bakery_ops.cluster.journal import ApiJournal
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
-from bakery_ops.errors import ExitCode
+from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.report import deploys, plans
 from bakery_ops.report.live import LiveProgress
 from bakery_ops.report.progress import LineProgress
+from bakery_ops.report.releases import live_number, live_release
 from bakery_ops.report.runs import RunFolder
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks, verification_document
@@ -39,7 +41,7 @@ from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
 from bakery_ops.workflows.capacity import prove_on_cluster
 from bakery_ops.workflows.check import check, require
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, chosen_nodes
+from bakery_ops.workflows.deploy import Amend, Ports, Watchers, Wishes, as_planned, chosen_nodes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
 from bakery_ops.workflows.difference import differences
 from bakery_ops.workflows.facts import read_facts
@@ -59,13 +61,18 @@ _EXIT = {
 _WIDTH = 16
 
 
-class _Opened(NamedTuple):
-    """A rendered platform and the cluster it is meant for."""
+class Opened(NamedTuple):
+    """A platform, rendered or recorded, and the cluster it is meant for.
+
+    `errand`: what this is besides a deploy of everything, for the record (`rules.releases.Release`).
+    """
 
     rendered: Rendered
     graph: Graph
     place: Place
     connection: Connection
+    amend: Amend = as_planned
+    errand: Mapping[str, str] = {}
 
     @property
     def journal(self) -> ApiJournal:
@@ -76,7 +83,7 @@ class _Opened(NamedTuple):
         return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
 
 
-def _open(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> _Opened:
+def _open(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> Opened:
     """Render first: bad input must be refused before anything is contacted or started."""
     rendered = render(resolve(target))
     profile = rendered.profile
@@ -84,16 +91,21 @@ def _open(target: Target, terminal: Terminal, *, start: bool = False, only: Sequ
     graph = build_graph(rendered.manifests)
     chosen_nodes(graph, only)
     place = clusters.locate(rendered.profile, target, terminal, start=start)
-    return _Opened(rendered, graph, place, clusters.reach(place, rendered.profile, terminal.say))
+    connection = clusters.reach(place, rendered.profile, terminal.say)
+    return Opened(rendered, graph, place, connection, errand={"only": ", ".join(only)} if only else {})
 
 
-def deploy(options: DeployOptions) -> ExitCode:
-    """Deploy, print the summary, and leave `runs/<id>/` behind."""
+def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None) -> ExitCode:
+    """Deploy, print the summary, and leave `runs/<id>/` behind. `opening` brings something else than a render."""
     terminal = Terminal()
+    if options.resume and options.only:
+        raise UsageError("--resume goes on with a deploy of everything, so it cannot be joined with --only")
     reports = deploys.destinations(options.report_file)
-    opened = _open(options.target, terminal, start=not options.dry_run, only=options.only)
+    opened = (opening or _open)(options.target, terminal, start=not options.dry_run, only=options.only)
     with ExitStack() as stack:
         stack.callback(opened.connection.close)
+        if options.resume:
+            require_resumable(opened.rendered, opened.connection)
         run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
         folder = stack.enter_context(RunFolder(REPOSITORY / "runs", run_id))
         profile = opened.rendered.profile
@@ -124,7 +136,7 @@ def _progress(terminal: Terminal, output: str | None) -> Iterator[Callable[[Roll
         yield live
 
 
-def _hints(opened: _Opened) -> list[str]:
+def _hints(opened: Opened) -> list[str]:
     namespace = opened.rendered.profile.namespace
     hints = [f"look: kubectl get pods -n {namespace}   again: invoke verify   state: invoke deploy.status"]
     if opened.place.kubeconfig is not None:
@@ -187,10 +199,12 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
             done=completed_and_gone(opened.graph, opened.journal.read()),
         )
         holder = _lease(opened, terminal).holder()
+        known = releases_of(opened.connection, opened.rendered.profile.namespace).known()
     if output == "json":
-        print(json.dumps(deploys.status_document(standing.view), indent=1))  # noqa: T201
+        print(json.dumps({**deploys.status_document(standing.view), "release": live_number(known)}, indent=1))  # noqa: T201
     else:
         deploys.show_status(terminal, standing.view)
+        terminal.show(f"release: {live_release(known)}")
         terminal.show(f"lock: held by {holder.id} since {holder.since} ({holder.phase})" if holder else "lock: free")
     ready = all(node.verdict is Verdict.READY for node in standing.view.nodes.values() if node.is_workload)
     return ExitCode.OK if ready else ExitCode.FAILED
@@ -206,7 +220,7 @@ def unlock(target: Target, holder: str) -> ExitCode:
     return ExitCode.OK
 
 
-def _wishes(options: DeployOptions, opened: _Opened) -> Wishes:
+def _wishes(options: DeployOptions, opened: Opened) -> Wishes:
     rollout = Options(
         stage_deadline=opened.rendered.profile.deadline, fail_mode=FailMode(options.fail_mode), width=_WIDTH
     )
@@ -220,7 +234,7 @@ def _wishes(options: DeployOptions, opened: _Opened) -> Wishes:
     )
 
 
-def _lease(opened: _Opened, terminal: Terminal) -> Lease:
+def _lease(opened: Opened, terminal: Terminal) -> Lease:
     connection = opened.connection
     return Lease(
         connection.transport,
@@ -237,9 +251,10 @@ def _prove(connection: Connection, graph: Graph, terminal: Terminal) -> None:
     terminal.say(f"capacity: fits; peak {peak.cpu_share:.0%} CPU, {peak.memory_share:.0%} memory ({peak.name})")
 
 
-def _ports(opened: _Opened, terminal: Terminal, engine: str | None = None) -> Ports:
+def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Ports:
     connection, profile = opened.connection, opened.rendered.profile
     inbox = QueueInbox(connection.clock)
+    by_skaffold = (engine or profile.engine) == "skaffold"
 
     def lock() -> LeaseHandle:
         return _lease(opened, terminal).acquire(
@@ -265,7 +280,7 @@ def _ports(opened: _Opened, terminal: Terminal, engine: str | None = None) -> Po
         prove_capacity=lambda graph: _prove(connection, graph, terminal),
         request_count=lambda: connection.request_count,
         say=terminal.say,
-        apply_everything=_skaffold(opened, terminal) if (engine or profile.engine) == "skaffold" else None,
+        apply_everything=_skaffold(opened, terminal) if by_skaffold else None,
         quick=Quick(
             namespace=profile.namespace,
             is_free=_lease(opened, terminal).is_free,
@@ -273,10 +288,14 @@ def _ports(opened: _Opened, terminal: Terminal, engine: str | None = None) -> Po
             facts=opened.facts,
             is_local=opened.place.sandbox is not None,
         ),
+        amend=opened.amend,
+        recording=recording_of(
+            opened.rendered, opened.graph, connection, opened.errand, terminal.say, unplanned=by_skaffold
+        ),
     )
 
 
-def _skaffold(opened: _Opened, terminal: Terminal) -> Callable[[], None]:
+def _skaffold(opened: Opened, terminal: Terminal) -> Callable[[], None]:
     place, profile = opened.place, opened.rendered.profile
 
     def run() -> None:

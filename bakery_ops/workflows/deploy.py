@@ -6,7 +6,7 @@ gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -16,15 +16,16 @@ from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
-from bakery_ops.rules.plan import JournalEntry, Live, Plan, Recorded, plan
+from bakery_ops.rules.plan import Action, JournalEntry, Live, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
-from bakery_ops.rules.reports import DeployReport
+from bakery_ops.rules.reports import DeployReport, VerifyReport
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows import preflight, rollout, unchanged
 from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot, watched_only, with_orphans
 from bakery_ops.workflows.ports import Clock, Mirror, Requests, Say
+from bakery_ops.workflows.releases import Recording
 from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.verify import verify_settled
 
@@ -47,6 +48,14 @@ class Inventory(Protocol):
         """`seen`: all live ConfigMaps by ref, when they have just been listed."""
 
     def write(self, refs: Sequence[ObjectRef]) -> None: ...
+
+
+Amend = Callable[[Plan, Graph, Snapshot, Mapping[str, Recorded]], Plan]
+"""Makes another plan of the plan, or refuses it; nothing is written yet. Gets the live objects and the journal."""
+
+
+def as_planned(decided: Plan, graph: Graph, seen: Snapshot, journal: Mapping[str, Recorded]) -> Plan:
+    return decided
 
 
 class Lock(Protocol):
@@ -72,6 +81,9 @@ class Ports:
         apply_everything: Another engine, which applies all at once; our waits, evidence and verification go on after
             it. None: we apply node by node.
         quick: What tells a platform that stands already; None: every deploy goes the long way.
+        amend: What a rollback makes of the plan.
+        recording: Where this deploy is recorded; None for one that is not.
+        pools: Makes a pool of so many threads of that name.
     """
 
     namespace: str
@@ -90,6 +102,9 @@ class Ports:
     say: Say
     apply_everything: Callable[[], None] | None = None
     quick: unchanged.Quick | None = None
+    amend: Amend = as_planned
+    recording: Recording | None = None
+    pools: Callable[[int, str], Executor] = ThreadPoolExecutor
 
 
 class Wishes(NamedTuple):
@@ -139,6 +154,8 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
         ports.say(_summary(decided))
         ours = {*ports.inventory.read(seen.objects), *(node.ref for node in graph.values())}
         ports.inventory.write(sorted(ours))
+        if ports.recording is not None:
+            ports.recording.begin(decided)
         result = rollout.drive(
             graph,
             decided,
@@ -158,13 +175,25 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             return DeployReport(decided, result)
         if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
             ports.inventory.write(sorted(ours - gone))
-    verified = verify_settled(ports.requests, graph, ports.clock, facts, simulated=wishes.simulated)
-    return DeployReport(decided, result, verified)
+        return DeployReport(decided, result, _proved(graph, wishes, ports, facts, decided, seen))
+
+
+def _proved(
+    graph: Graph, wishes: Wishes, ports: Ports, facts: ClusterFacts, decided: Plan, seen: Snapshot
+) -> VerifyReport:
+    """The verification; what passes it is recorded. Under the lock, so that it is what its holder deployed."""
+    verified = verify_settled(
+        ports.requests, graph, ports.clock, facts, simulated=wishes.simulated, done=lambda seen: _done(decided)
+    )
+    if ports.recording is not None and verified.passed:
+        ports.recording.finish(decided, seen)
+    return verified
 
 
 def _standing(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> DeployReport | None:
     """The report of a deploy that has nothing to do; None when there is, or when more was asked than to look."""
-    if ports.quick is None or wishes.dry_run or wishes.only or ports.apply_everything is not None:
+    is_plain = ports.apply_everything is None and ports.amend is as_planned
+    if ports.quick is None or wishes.dry_run or wishes.only or not is_plain:
         return None
     look = partial(unchanged.look, graph, ports.requests, ports.clock, ports.journal, ports.inventory, ports.quick)
     found = look()
@@ -225,7 +254,13 @@ def _decide(graph: Graph, ports: Ports, chosen: frozenset[str]) -> tuple[Plan, S
     seen = snapshot(ports.requests, graph, extra=observed_kinds(), records=ports.namespace)
     inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
     seen = with_orphans(ports.requests, seen, inventory)
-    return plan(graph, seen.objects, journal, inventory=inventory, only=chosen, prune=not chosen), seen
+    decided = plan(graph, seen.objects, journal, inventory=inventory, only=chosen, prune=not chosen)
+    return ports.amend(decided, graph, seen, journal), seen
+
+
+def _done(decided: Plan) -> frozenset[str]:
+    """Jobs that completed in an earlier run: their objects may be gone, or be those of another release."""
+    return frozenset(step.node for step in decided.steps.values() if step.action is Action.DONE and step.recorded)
 
 
 def _summary(decided: Plan) -> str:
@@ -243,5 +278,6 @@ def _world(ports: Ports, wishes: Wishes) -> rollout.World:
         clock=ports.clock,
         inbox=ports.inbox,
         journal=ports.journal,
-        writers=ThreadPoolExecutor(wishes.workers, "write"),
+        writers=ports.pools(wishes.workers, "write"),
+        readers=ports.pools(rollout.LOG_READERS, "read"),
     )

@@ -17,6 +17,7 @@ from bakery_ops.rules.acceptance import Facts
 from bakery_ops.rules.plan import Live, Plan, Recorded, plan
 from bakery_ops.rules.readiness.calm import is_calm
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.releases import PENDING
 from bakery_ops.rules.reports import DeployReport, VerifyReport
 from bakery_ops.rules.rollout import machine
 from bakery_ops.rules.rollout.events import Finish, Outcome
@@ -79,6 +80,8 @@ def look(
         return None
     began = clock.now()
     seen = snapshot(requests, graph, extra=_GLANCE, records=quick.namespace)
+    if ObjectRef("", "ConfigMap", quick.namespace, PENDING) in seen.objects:
+        return None  # begun and not recorded: there is something to finish
     recorded = inventory.read(seen.objects)
     decided = plan(graph, seen.objects, journal.read(seen.objects), inventory=recorded)
     is_recorded = {node.ref for node in graph.values()} <= set(recorded)

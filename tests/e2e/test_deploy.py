@@ -52,6 +52,15 @@ def test_everything_is_ready_and_every_check_passes(platform):
     assert set(states.values()) == {"passed"}, states
 
 
+def test_the_release_knows_the_head_that_every_migration_reported(platform, real_cluster):
+    """Only a kubelet turns what a container writes to its termination log into the pod's status."""
+    maps = {item["metadata"]["name"]: item for item in objects(real_cluster.kubeconfig, ("configmaps",), NAMESPACE)}
+    migrations = json.loads(maps["bakery-ops-release-1"]["data"]["migrations"])
+    heads = {name: head for name, (_, _, head, complete) in migrations.items() if complete}
+    assert len(heads) == 18
+    assert set(heads.values()) == {"0002"}
+
+
 def test_nothing_started_before_what_it_waits_for(platform, real_cluster):
     items = objects(real_cluster.kubeconfig, ("pods", "jobs"), NAMESPACE)
     running = [

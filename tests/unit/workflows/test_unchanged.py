@@ -14,6 +14,7 @@ from bakery_ops.model.times import format_time
 from bakery_ops.rules.acceptance import CheckState
 from bakery_ops.rules.plan import JournalEntry, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.releases import PENDING
 from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import Options
@@ -127,6 +128,12 @@ def locked(platform: Platform) -> None:
     platform.is_free = False
 
 
+def something_begun(platform: Platform) -> None:
+    """An earlier run died after its last write and before it was recorded."""
+    metadata = {"name": PENDING, "namespace": "bakery-ia"}
+    platform.cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata})
+
+
 def secret_missing(platform: Platform) -> None:
     platform.credentials = None
 
@@ -176,6 +183,7 @@ def database_crashed_a_moment_ago(platform: Platform) -> None:
     "happened",
     [
         locked,
+        something_begun,
         secret_missing,
         not_in_the_inventory,
         orphan_of_a_kind_the_render_lost,

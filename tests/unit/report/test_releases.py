@@ -1,0 +1,44 @@
+"""How the history of releases is told."""
+
+from __future__ import annotations
+
+import pytest
+
+from bakery_ops.model.recorded import Difference
+from bakery_ops.report.releases import errand, history_document, live_number, live_release
+from bakery_ops.rules.history import Row
+from bakery_ops.rules.releases import Known, Release
+
+ONE = Release(1, 1_700_000_000.0, {"by": "me@here", "profile": "dev"})
+TWO = Release(2, 1_700_000_000.0, {})
+ROWS = (Row(TWO, True, 2, Difference((), (), ()), ("web 1 -> 2",)), Row(ONE, False, None))
+
+
+@pytest.mark.parametrize(
+    ("facts", "command"),
+    [
+        ({}, "invoke deploy --resume"),
+        ({"only": "web"}, "invoke deploy brings the rest"),
+        ({"rollback": "3"}, "invoke deploy.rollback --to 3"),
+    ],
+)
+def test_what_is_not_recorded_is_told_with_the_command_that_goes_on(facts: dict[str, str], command: str) -> None:
+    assert command in errand(Release(0, 0.0, facts))
+
+
+def test_a_status_says_which_release_is_live() -> None:
+    stands = Known((TWO, ONE))
+    assert (live_number(stands), live_release(stands)) == (2, "2, 2023-11-14 22:13:20 UTC, by unknown")
+    begun = stands._replace(pending=Release(0, 0.0, {}))
+    assert live_number(begun) is None
+    assert live_release(begun).startswith("not recorded, but a deploy by unknown")
+    assert (live_number(Known()), live_release(Known())) == (None, "none recorded")
+
+
+def test_the_document_has_kind_version_and_every_release() -> None:
+    found = history_document(ROWS, None, "shop")
+    assert (found["apiVersion"], found["kind"], found["unrecorded"]) == ("bakery-ia.dev/v1", "ReleaseHistory", None)
+    assert [(each["number"], each["live"], each["by"]) for each in found["releases"]] == [
+        (2, True, None),
+        (1, False, "me@here"),
+    ]
