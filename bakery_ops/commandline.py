@@ -221,7 +221,7 @@ def _tell(error: BakeryError) -> None:
     lines = [f"error: {error}", *(f"  {line}" for line in error.details)]
     if error.remedy:
         lines.append(f"  next: {error.remedy}")
-    # A server's refusal or a file's name may hold control bytes that would steer the terminal (docs/faults.md, B55, B58).
+    # A server's refusal or a file's name may hold bytes that would steer the terminal (docs/faults.md, B55, B58).
     print("\n".join(printable(line, _LONGEST_LINE) for line in lines), file=sys.stderr)  # noqa: T201
 
 

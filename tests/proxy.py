@@ -25,7 +25,19 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tests.proxy_faults import Answer, Call, Delay, HalfOpen, LoseResponse, Outage, Reset, Rules, Stall, Tell, WatchLines
+from tests.proxy_faults import (
+    Answer,
+    Call,
+    Delay,
+    HalfOpen,
+    LoseResponse,
+    Outage,
+    Reset,
+    Rules,
+    Stall,
+    Tell,
+    WatchLines,
+)
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER 0: close sends RST, not FIN
 

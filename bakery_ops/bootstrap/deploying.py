@@ -21,7 +21,7 @@ from bakery_ops.cluster.journal import ApiJournal
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
-from bakery_ops.errors import ExitCode
+from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.report import deploys, plans
@@ -86,6 +86,7 @@ def deploy(options: DeployOptions) -> ExitCode:
     """Deploy, print the summary, and leave `runs/<id>/` behind."""
     terminal = Terminal()
     reports = deploys.destinations(options.report_file)
+    _require_consistent(options)
     opened = _open(options.target, terminal, start=not options.dry_run, only=options.only)
     with ExitStack() as stack:
         stack.callback(opened.connection.close)
@@ -106,6 +107,13 @@ def deploy(options: DeployOptions) -> ExitCode:
         else:
             deploys.show(terminal, report, folder.path, _hints(opened))
     return _EXIT[report.outcome]
+
+
+def _require_consistent(options: DeployOptions) -> None:
+    """Bad words are refused before anything is contacted."""
+    lock_seconds(os.environ)
+    if options.only and (options.allow_mass_prune or options.prune_kind):
+        raise UsageError("--only never deletes what left the render", remedy="leave out --only, or the pruning flags")
 
 
 @contextmanager
@@ -202,6 +210,9 @@ def _wishes(options: DeployOptions, opened: _Opened) -> Wishes:
         only=options.only,
         dry_run=options.dry_run,
         force_conflicts=options.force_conflicts,
+        recreate=options.recreate,
+        prune_kinds=options.prune_kind,
+        allow_mass_prune=options.allow_mass_prune,
         simulated=opened.place.simulated,
         workers=workers(opened.connection.round_trip),
         options=rollout,

@@ -22,7 +22,16 @@ from tests.proxy import FaultProxy, Kill, Upstream, upstream_of
 from tests.proxy_faults import Call
 
 PLATFORM = Path(__file__).with_name("sweep") / "platform.yaml"
-KINDS = ("configmaps", "secrets", "persistentvolumeclaims", "serviceaccounts", "services", "statefulsets", "deployments", "jobs")
+KINDS = (
+    "configmaps",
+    "secrets",
+    "persistentvolumeclaims",
+    "serviceaccounts",
+    "services",
+    "statefulsets",
+    "deployments",
+    "jobs",
+)
 _OUR_RECORDS = re.compile(r"bakery-ops-(inventory|journal|release)")
 _VOLATILE_METADATA = (
     "uid",
@@ -70,7 +79,7 @@ class Site:
         return upstream_of(self.cluster.kubeconfig, self.cluster.kubeconfig.parent / "pki")
 
     def deploy(self, kill: Kill | None = None, arrange: Arrange = lambda proxy: None) -> Run:
-        """One run of `invoke deploy`, killed where `kill` says, through a proxy that `arrange` has told what to break."""
+        """A run of `invoke deploy`, killed where `kill` says, through a proxy that `arrange` told what to break."""
         with self.deploying(kill, arrange) as (process, proxy):
             output, _ = process.communicate(timeout=300)
             return Run(process.returncode, output, [str(call) for call in proxy.mutations], tuple(proxy.rules.calls))

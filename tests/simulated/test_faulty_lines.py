@@ -20,7 +20,9 @@ from tests.proxy_faults import Answer, Call, Delay, Fault, HalfOpen, LoseRespons
 from tests.simulated.kill_points import Run, Site
 
 SIDE_BY_SIDE = 8
-GONE = WatchLines(({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "old"}},))
+GONE = WatchLines(
+    ({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "old"}},)
+)
 NOTICE = r" *[0-9.]+s  The API server https://127\.0\.0\.1:[0-9]+ "
 SILENT = NOTICE + "does not answer: .* Trying on for up to"
 
@@ -70,14 +72,21 @@ CASES: Mapping[str, Case] = {
     "connections that fall silent": Case("F5", [on(HalfOpen(after=0.4), "PATCH", JOB)]),
     "429 with Retry-After": Case(
         "F6",
-        [on(Answer(429, headers={"Retry-After": "2"}), "PATCH", DB, 2), on(Answer(429, headers={"Retry-After": "2"}), "GET", "", 3)],
+        [
+            on(Answer(429, headers={"Retry-After": "2"}), "PATCH", DB, 2),
+            on(Answer(429, headers={"Retry-After": "2"}), "GET", "", 3),
+        ],
     ),
     "a storm of 429": Case("F7", [on(Answer(429), "PATCH", "", 12)], says=NOTICE + "is throttling us"),
     "a storm of 429 without an end": Case(
         "F7", [on(Answer(429), "PATCH", DB, 999)], 70, "db is down: Unreachable: The API server .* is throttling us", 8
     ),
     "500, 502, 503 and 504 for a write": Case(
-        "F8", [on(Answer(status), "PATCH", name, 2) for status, name in ((500, DB), (502, JOB), (503, WEB), (504, "settings"))]
+        "F8",
+        [
+            on(Answer(status), "PATCH", name, 2)
+            for status, name in ((500, DB), (502, JOB), (503, WEB), (504, "settings"))
+        ],
     ),
     "an answer lost after the write": Case("F9", [on(LoseResponse(), "PATCH", name) for name in (DB, WEB, JOB)]),
     "a conflict on lock and inventory": Case(
@@ -85,8 +94,15 @@ CASES: Mapping[str, Case] = {
     ),
     "7 s for an answer": Case("F13", [on(Delay(7), "PATCH", "", 8)], says=NOTICE + "is slow: it took 7 s"),
     "credentials refused once": Case("F16", [on(Answer(401), "PATCH", DB)]),
-    "credentials refused for good": Case("F16", [on(Answer(401), "PATCH", DB, 99)], 3, "db is down: Unauthorized: .*credentials"),
-    "a write forbidden": Case("F16", [on(Answer(403, {"reason": "Forbidden", "message": "no"}), "PATCH", WEB)], 3, "web is down: Forbidden: no"),
+    "credentials refused for good": Case(
+        "F16", [on(Answer(401), "PATCH", DB, 99)], 3, "db is down: Unauthorized: .*credentials"
+    ),
+    "a write forbidden": Case(
+        "F16",
+        [on(Answer(403, {"reason": "Forbidden", "message": "no"}), "PATCH", WEB)],
+        3,
+        "web is down: Forbidden: no",
+    ),
 }
 
 
