@@ -12,7 +12,6 @@ from collections.abc import Callable
 from bakery_ops.cluster import lease_record as record
 from bakery_ops.cluster.lease_record import holder_of
 from bakery_ops.cluster.records import Access, Body
-from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Timeouts
 from bakery_ops.errors import BakeryError, Locked
 from bakery_ops.model.answer import Answer
@@ -100,7 +99,7 @@ class LeaseHandle:
             return
         access = self._access
         if budget is not None:
-            access = access._replace(retrier=Retrier(access.transport, budget=budget), timeouts=_IMPATIENT)
+            access = access._replace(retrier=access.retrier.with_budget(budget), timeouts=_IMPATIENT)
         try:
             access.change(self._ref, self._freed)
         except BakeryError:
