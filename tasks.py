@@ -23,6 +23,7 @@ Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML ins
 Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
 Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
 Tier = Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"]
+ProtectedKind = Literal["PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret"]
 Instance = Annotated[str | None, "which sandbox, when several run side by side (default: default)"]
 YesContext = Annotated[str | None, "confirm a protected profile's context without a terminal: its exact name"]
 
@@ -42,6 +43,9 @@ def run(
     fail_mode: Annotated[Literal["fast", "settle", "never"], "when to end after a failure"] = "settle",
     yes_context: YesContext = None,
     force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
+    recreate: Annotated[tuple[str, ...], "delete and create anew what changed in an immutable field; repeatable"] = (),
+    prune_kind: Annotated[tuple[ProtectedKind, ...], "also delete what left the render of this kind; repeatable"] = (),
+    allow_mass_prune: Annotated[bool, "delete even more than a fifth of what was deployed"] = False,
     dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
     output: Output = None,
     report_file: Annotated[tuple[str, ...], "also write a report: json=PATH or markdown=PATH; repeatable"] = (),

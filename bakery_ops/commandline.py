@@ -12,6 +12,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, overload
@@ -23,6 +24,8 @@ from invoke.tasks import Task, task
 from bakery_ops import __version__
 from bakery_ops.errors import BakeryError, ExitCode, UsageError
 from bakery_ops.model.words import printable, unknown
+
+_LONGEST_LINE = 4096
 
 Converter = Callable[[str], Any]
 Command = Callable[..., ExitCode | None]
@@ -218,7 +221,8 @@ def _tell(error: BakeryError) -> None:
     lines = [f"error: {error}", *(f"  {line}" for line in error.details)]
     if error.remedy:
         lines.append(f"  next: {error.remedy}")
-    print("\n".join(lines), file=sys.stderr)  # noqa: T201
+    # A server's refusal or a file's name may hold bytes that would steer the terminal (docs/faults.md, B55, B58).
+    print("\n".join(printable(line, _LONGEST_LINE) for line in lines), file=sys.stderr)  # noqa: T201
 
 
 def _tell_bug(error: Exception) -> None:
@@ -346,6 +350,18 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         sys.exit(_closed_pipe())
+    except SystemExit as ended:
+        if ended.code == ExitCode.INTERRUPTED:
+            _leave_now()
+        raise
+
+
+def _leave_now() -> None:
+    # Python would wait for every thread, and one may wait a minute for an answer that nobody wants any more.
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(int(ExitCode.INTERRUPTED))
 
 
 if __name__ == "__main__":

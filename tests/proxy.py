@@ -25,7 +25,19 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from tests.proxy_faults import Answer, Call, Delay, LoseResponse, Reset, Rules, Stall, WatchLines
+from tests.proxy_faults import (
+    Answer,
+    Call,
+    Delay,
+    HalfOpen,
+    LoseResponse,
+    Outage,
+    Reset,
+    Rules,
+    Stall,
+    Tell,
+    WatchLines,
+)
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER 0: close sends RST, not FIN
 
@@ -83,6 +95,7 @@ class FaultProxy:
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self._server: asyncio.Server | None = None
         self._links: set[_Link] = set()
+        self._outages: set[asyncio.Task[None]] = set()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -90,7 +103,7 @@ class FaultProxy:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._do(self._close())
+        self._do(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
         self._loop.close()
@@ -141,6 +154,26 @@ class FaultProxy:
             self._server = None
         await self._cut()
 
+    def arrange(self, outage: Outage) -> None:
+        """Begin an outage after its time, and end it after its time."""
+        task = self._loop.create_task(self._pass_through(outage))
+        self._outages.add(task)
+        task.add_done_callback(self._outages.discard)
+
+    def fall_silent(self, after: float) -> None:
+        self._loop.call_later(after, self.stall)
+
+    async def _pass_through(self, outage: Outage) -> None:
+        await asyncio.sleep(outage.after)
+        await self._close()
+        await asyncio.sleep(outage.seconds)
+        await self._listen()
+
+    async def _end(self) -> None:
+        for outage in tuple(self._outages):
+            outage.cancel()
+        await self._close()
+
     async def _cut(self) -> None:
         for link in tuple(self._links):
             link.reset()
@@ -174,7 +207,11 @@ class FaultProxy:
     def strike(self) -> None:
         if self.victim is not None and not self.killed.is_set():
             self.killed.set()
-            os.kill(self.victim, signal.SIGKILL)
+            self.tell(signal.SIGKILL)
+
+    def tell(self, number: signal.Signals) -> None:
+        assert self.victim is not None
+        os.kill(self.victim, number)
 
 
 class _Link:
@@ -231,6 +268,12 @@ class _Link:
             return False
         if isinstance(fault, Stall):
             self.stalled = True
+        if isinstance(fault, Outage):
+            self._proxy.arrange(fault)
+        if isinstance(fault, HalfOpen):
+            self._proxy.fall_silent(fault.after)
+        if isinstance(fault, Tell):
+            self._proxy.tell(fault.signal)
         reader = await self._forward(head, body)
         return await self._answer(reader, call, number, lose=isinstance(fault, LoseResponse))
 

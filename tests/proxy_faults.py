@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -94,7 +95,29 @@ class WatchLines:
         return head + chunks + b"0\r\n\r\n"
 
 
-Fault = Answer | Reset | LoseResponse | Stall | Delay | WatchLines
+@dataclass(frozen=True)
+class Outage:
+    """Pass the request on; `after` seconds later reset every connection, and refuse new ones for so many seconds."""
+
+    seconds: float
+    after: float = 0.0
+
+
+@dataclass(frozen=True)
+class HalfOpen:
+    """Pass the request on; `after` seconds later every connection there is falls silent without an end."""
+
+    after: float = 0.0
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Send the tool a signal, then pass the request on."""
+
+    signal: signal.Signals
+
+
+Fault = Answer | Reset | LoseResponse | Stall | Delay | WatchLines | Outage | HalfOpen | Tell
 
 
 @dataclass
@@ -125,7 +148,7 @@ class Rules:
     """The rules in force, and the record of all calls. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
         self._rules: list[Rule] = []
         self.calls: list[Call] = []
 
@@ -141,7 +164,20 @@ class Rules:
         """Record a call; the fault of the first rule that wants it."""
         with self._lock:
             self.calls.append(call)
+            self._lock.notify_all()
             return next((rule.fault for rule in self._rules if rule.wants(call)), None)
+
+    def wait_for(self, method: str, path: str, within: float = 60.0) -> None:
+        """Return when such a call has arrived, dry runs apart."""
+
+        def seen() -> bool:
+            return any(
+                call.method == method and re.search(path, call.path) and "dryRun" not in call.query
+                for call in self.calls
+            )
+
+        with self._lock:
+            assert self._lock.wait_for(seen, within), [str(call) for call in self.calls]
 
     def count(self, wanted: Callable[[Call], bool]) -> int:
         with self._lock:

@@ -36,6 +36,9 @@ class DeployOptions(NamedTuple):
     fail_mode: str = "settle"
     yes_context: str | None = None
     force_conflicts: bool = False
+    recreate: tuple[str, ...] = ()
+    prune_kind: tuple[str, ...] = ()
+    allow_mass_prune: bool = False
     dry_run: bool = False
     output: str | None = None
     report_file: tuple[str, ...] = ()

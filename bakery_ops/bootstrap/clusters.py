@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakery_ops.bootstrap import Target, sandboxes
+from bakery_ops.bootstrap.session import retry_seconds
 from bakery_ops.cluster import kubeconfig as kubectl_rules
 from bakery_ops.cluster.connection import Connection, connect
 from bakery_ops.errors import PreflightRefused, TargetRefused
@@ -50,7 +51,8 @@ def locate(profile: Profile, target: Target, terminal: Terminal, *, start: bool 
 
 def reach(place: Place, profile: Profile, notify: Callable[[str], None]) -> Connection:
     """Connect, and check that it is the cluster the profile pins. Raises PreflightRefused or TargetRefused."""
-    connection = connect(place.kubeconfig, place.context, namespace=profile.namespace, notify=notify)
+    budget = retry_seconds(os.environ)
+    connection = connect(place.kubeconfig, place.context, namespace=profile.namespace, notify=notify, budget=budget)
     if profile.cluster and str(connection.identity) != profile.cluster:
         connection.close()
         raise TargetRefused(

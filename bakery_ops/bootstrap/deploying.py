@@ -98,9 +98,8 @@ def _open(target: Target, terminal: Terminal, *, start: bool = False, only: Sequ
 def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None) -> ExitCode:
     """Deploy, print the summary, and leave `runs/<id>/` behind. `opening` brings something else than a render."""
     terminal = Terminal()
-    if options.resume and options.only:
-        raise UsageError("--resume goes on with a deploy of everything, so it cannot be joined with --only")
     reports = deploys.destinations(options.report_file)
+    _require_consistent(options)
     opened = (opening or _open)(options.target, terminal, start=not options.dry_run, only=options.only)
     with ExitStack() as stack:
         stack.callback(opened.connection.close)
@@ -123,6 +122,15 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
         else:
             deploys.show(terminal, report, folder.path, _hints(opened))
     return _EXIT[report.outcome]
+
+
+def _require_consistent(options: DeployOptions) -> None:
+    """Bad words are refused before anything is contacted."""
+    lock_seconds(os.environ)
+    if options.only and options.resume:
+        raise UsageError("--resume goes on with a deploy of everything, so it cannot be joined with --only")
+    if options.only and (options.allow_mass_prune or options.prune_kind):
+        raise UsageError("--only never deletes what left the render", remedy="leave out --only, or the pruning flags")
 
 
 @contextmanager
@@ -228,6 +236,9 @@ def _wishes(options: DeployOptions, opened: Opened) -> Wishes:
         only=options.only,
         dry_run=options.dry_run,
         force_conflicts=options.force_conflicts,
+        recreate=options.recreate,
+        prune_kinds=options.prune_kind,
+        allow_mass_prune=options.allow_mass_prune,
         simulated=opened.place.simulated,
         workers=workers(opened.connection.round_trip),
         options=rollout,

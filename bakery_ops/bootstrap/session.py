@@ -27,9 +27,18 @@ def cache_directory() -> Path:
 
 def lock_seconds(environment: Mapping[str, str]) -> int:
     """How long a silent holder of the deploy lock counts as alive: BAKERY_LOCK_SECONDS, else 15."""
-    text = environment.get("BAKERY_LOCK_SECONDS", "15")
-    if not text.isdigit() or not 3 <= int(text) <= 3600:
-        raise UsageError(f"BAKERY_LOCK_SECONDS: {text[:20]!r} is not a whole number of seconds from 3 to 3600")
+    return _seconds(environment, "BAKERY_LOCK_SECONDS", 15)
+
+
+def retry_seconds(environment: Mapping[str, str]) -> int:
+    """How long a request is repeated while the API server does not answer it: BAKERY_RETRY_SECONDS, else 120."""
+    return _seconds(environment, "BAKERY_RETRY_SECONDS", 120)
+
+
+def _seconds(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name, str(default))
+    if not (text.isascii() and text.isdigit()) or not 3 <= int(text[:9]) <= 3600:
+        raise UsageError(f"{name}: {text[:20]!r} is not a whole number of seconds from 3 to 3600")
     return int(text)
 
 

@@ -29,7 +29,7 @@ from bakery_ops.cluster.discovery import BUILT_IN, Discovery
 from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.cluster.requests import ApiRequests
-from bakery_ops.cluster.retry import Retrier
+from bakery_ops.cluster.retry import BUDGET, Retrier
 from bakery_ops.cluster.transport import Reply, Timeouts, Transport
 from bakery_ops.cluster.troubles import TransportError
 from bakery_ops.errors import BakeryError, ClusterUnreachable, PreflightRefused, UsageError
@@ -100,6 +100,7 @@ def connect(
     environment: Mapping[str, str] = os.environ,
     notify: Callable[[str], None] = lambda line: None,
     deadline: float = PREFLIGHT_DEADLINE,
+    budget: float = BUDGET,
 ) -> Connection:
     """Connect by kubectl's rules and prove that the server answers us.
 
@@ -107,6 +108,7 @@ def connect(
         kubeconfig, context, namespace: As kubectl's flags; None follows the environment and the files.
         notify: Gets one line when the server stops answering later on.
         deadline: Seconds until a silent server counts as unreachable.
+        budget: Seconds for one later request with all its retries.
 
     Raises:
         UsageError: no or malformed kubeconfig, unknown context, broken credentials plugin.
@@ -123,7 +125,7 @@ def connect(
     except BaseException:
         transport.close()
         raise
-    retrier = Retrier(transport, notify=notify)
+    retrier = Retrier(transport, notify=notify, budget=budget)
     discovery, lag = Discovery(transport, retrier), LagMeter()
     return Connection(
         chosen.name, chosen.server, namespace or chosen.namespace, Identity(uid, credentials.authority()),

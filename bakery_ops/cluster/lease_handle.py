@@ -18,6 +18,7 @@ from bakery_ops.model.answer import Answer
 from bakery_ops.model.manifest import ObjectRef
 
 _MARGIN = 1.0
+_HURRY = 2.0  # seconds; someone has pressed Ctrl-C twice
 _IMPATIENT = Timeouts(connect=3.0, read=5.0)
 
 
@@ -84,8 +85,11 @@ class LeaseHandle:
         taker = f"to {self._lost_to}" if self._lost_to else "(it was freed by someone else)"
         raise Locked(f"The lock of {self._ref.namespace} was lost {taker}; nothing more is written.")
 
-    def release(self) -> None:
-        """Free the lock if it is still ours. Never raises for a server that does not answer: the Lease expires."""
+    def release(self, *, budget: float | None = None) -> None:
+        """Free the lock if it is still ours. Never raises for a server that does not answer: the Lease expires.
+
+        `budget`: Seconds to try for; None: as long as any request.
+        """
         if self._over.is_set():
             return
         self._over.set()
@@ -93,16 +97,19 @@ class LeaseHandle:
         self._access.transport.guard(None)
         if self._lost_to is not None:
             return
+        access = self._access
+        if budget is not None:
+            access = access._replace(retrier=access.retrier.with_budget(budget), timeouts=_IMPATIENT)
         try:
-            self._access.change(self._ref, self._freed)
+            access.change(self._ref, self._freed)
         except BakeryError:
             return
 
     def __enter__(self) -> LeaseHandle:
         return self
 
-    def __exit__(self, *problem: object) -> None:
-        self.release()
+    def __exit__(self, kind: type[BaseException] | None, *problem: object) -> None:
+        self.release(budget=_HURRY if kind is KeyboardInterrupt else None)
 
     def _freed(self, live: Body | None) -> Body | None:
         return record.released(live) if live is not None and holder_of(live).id == self.holder else None

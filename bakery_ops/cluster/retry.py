@@ -94,6 +94,10 @@ class Retrier:
         self._reported = self._slow = False
         self._wait = tenacity.wait_exponential_jitter(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE, jitter=_FIRST_PAUSE)
 
+    def with_budget(self, seconds: float) -> Retrier:
+        """The same patience with another end."""
+        return Retrier(self._transport, notify=self._notify, budget=seconds, sleep=self._sleep)
+
     def call(self, attempt: Callable[[], Reply], *, budget: float | None = None) -> Reply:
         """`attempt` until it is answered. A refusal (4xx) is an answer, and so is a 500 that outlives the budget.
 

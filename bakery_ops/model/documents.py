@@ -16,6 +16,8 @@ from bakery_ops.model.shapes import misshapen
 MAX_OBJECT = 1024 * 1024
 """Bytes of JSON. etcd refuses a request above 1.5 MiB, and the server's own additions need room."""
 
+_HELM_HOOK = "helm.sh/hook"
+_DEPLOY_HOOKS = frozenset({"pre-install", "post-install", "pre-upgrade", "post-upgrade", "crd-install"})
 _SHOWN = 50
 _SOURCE = re.compile(r"^---[ \t]*\r?\n# Source: (.+?)\r?$", re.MULTILINE)
 
@@ -61,6 +63,8 @@ def read(text: str, source: str, *, namespace: str) -> Documents:
         wrong = _wrong(body)
         if wrong:
             problems += [f"{where}: {what}" for what in wrong]
+        elif hook := _hook_of_another_moment(body):
+            notes.append(f"{where}: a Helm hook for {hook}, which is no part of a deploy, was skipped{_identity(body)}")
         else:
             manifests.append(_manifest(body, where, namespace, scopes))
     problems += _twice(manifests)
@@ -134,6 +138,13 @@ def _wrong(body: Any) -> list[str]:
         if len(canonical(body)) > MAX_OBJECT:
             wrong.append(f"the object is larger than 1 MiB, which the cluster's store does not take{identity}")
     return wrong
+
+
+def _hook_of_another_moment(body: Mapping[str, Any]) -> str:
+    """The Helm hook of an object that an install or upgrade does not create (a test, a clean-up), or ""."""
+    hooks = (body["metadata"].get("annotations") or {}).get(_HELM_HOOK)
+    moments = {moment.strip() for moment in hooks.split(",")} if isinstance(hooks, str) else set()
+    return "" if moments & _DEPLOY_HOOKS else ", ".join(sorted(moments - {""}))
 
 
 def _called(value: Any) -> str:

@@ -15,7 +15,7 @@ from bakery_ops.rules.plan import Action, Plan, Step
 Item = tuple[Step, Manifest, Sequence[Change], str]
 """One object that would be written: its step, its manifest, the fields that change, why the server would refuse it."""
 
-_SIGN = {Action.APPLY: "~", Action.REPLACE_JOB: "±"}
+_SIGN = {Action.APPLY: "~", Action.REPLACE_JOB: "±", Action.RECREATE: "±"}
 _STYLE = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}
 
 

@@ -12,6 +12,7 @@ from bakery_ops.model.content import content_hash, recorded_hash
 from bakery_ops.model.contract import CONTENT_HASH
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.secrets import wanted
 from bakery_ops.rules.drift import drift
 
 Live = Mapping[str, Any]
@@ -25,7 +26,12 @@ class Action(Enum):
     APPLY = "apply"
     SKIP = "unchanged"
     REPLACE_JOB = "replace job"
+    RECREATE = "recreate"
     DONE = "done"
+
+
+ANEW = frozenset({Action.REPLACE_JOB, Action.RECREATE})
+"""The live object is deleted first; the new one is created when its name is free."""
 
 
 class JournalEntry(NamedTuple):
@@ -86,7 +92,7 @@ class Plan:
     @property
     def changes(self) -> tuple[Step, ...]:
         """The steps that write, in graph order."""
-        return tuple(step for step in self.steps.values() if step.action in (Action.APPLY, Action.REPLACE_JOB))
+        return tuple(step for step in self.steps.values() if step.action in {Action.APPLY, *ANEW})
 
     @property
     def is_empty(self) -> bool:
@@ -105,6 +111,7 @@ def plan(
     prune_kinds: Collection[str] = (),
     allow_mass_prune: bool = False,
     rerun: Collection[str] = (),
+    recreate: Collection[str] = (),
 ) -> Plan:
     """The plan of one deploy.
 
@@ -116,18 +123,27 @@ def plan(
         prune: Whether orphans may be deleted at all. Never together with `only` (it would delete the rest).
         prune_kinds: Kinds of `PROTECTED_KINDS` that a flag has named, so that their orphans are deleted too.
         rerun: Jobs to run again although nothing changed.
-    Raises: TargetRefused: an empty render, or more than 20 % of the inventory would be pruned.
+        recreate: Nodes to delete and create anew where their content changed: the way past an immutable field.
+    Raises: TargetRefused: an empty render, data among `recreate`, or more than 20 % of the inventory would be pruned.
     """
+    for name in recreate:
+        if graph[name].ref.kind in PROTECTED_KINDS:
+            raise TargetRefused(f"--recreate never deletes a {graph[name].ref.kind}: {name} holds data")
     recorded = journal or {}
     upstream = graph.upstream(only)
     steps = {
-        name: _step(node, live.get(node.ref), recorded.get(name), name in rerun)
+        name: _anew(_step(node, live.get(node.ref), recorded.get(name), name in rerun), name in recreate)
         if not only or name in only
         else _watched(node, live.get(node.ref), name in upstream)
         for name, node in graph.items()
     }
     orphans = () if only else _orphans(graph, live, tuple(inventory), prune, prune_kinds, allow_mass_prune)
     return Plan(steps, orphans)
+
+
+def _anew(step: Step, is_asked: bool) -> Step:
+    """What was asked to be recreated is, when it would be written and there is something to delete."""
+    return step._replace(action=Action.RECREATE) if is_asked and step.action is Action.APPLY and step.uid else step
 
 
 def _watched(node: Node, live: Live | None, is_upstream: bool) -> Step:
@@ -181,7 +197,7 @@ def _content_changed(live: Live, digest: str) -> bool:
     return recorded_hash(live) != digest
 
 
-def _replacement(wanted: Manifest, live: Live, changed: str, rerun: bool) -> str:
+def _replacement(desired: Manifest, live: Live, changed: str, rerun: bool) -> str:
     """Why this live Job has to be deleted and created anew, or "". A Job's template is immutable."""
     if rerun:
         return "asked for"
@@ -189,14 +205,14 @@ def _replacement(wanted: Manifest, live: Live, changed: str, rerun: bool) -> str
         return "failed before"
     if changed == "content changed" or changed == "not applied by us before":
         return "content changed" if _condition(live, "Complete") else "content changed while it was unfinished"
-    if (live.get("spec") or {}).get("suspend") and not wanted.spec.get("suspend"):
+    if (live.get("spec") or {}).get("suspend") and not desired.spec.get("suspend"):
         return "suspended after a failure"  # by us (SuspendJob), so that it could not run behind a reported failure
     return ""
 
 
-def _condition(live: Live, wanted: str) -> bool:
+def _condition(live: Live, kind: str) -> bool:
     conditions = (live.get("status") or {}).get("conditions") or []
-    return any(condition.get("type") == wanted and condition.get("status") == "True" for condition in conditions)
+    return any(condition.get("type") == kind and condition.get("status") == "True" for condition in conditions)
 
 
 def _uid(live: Live | None) -> str:
@@ -211,7 +227,8 @@ def _orphans(
     prune_kinds: Collection[str],
     allow_mass_prune: bool,
 ) -> tuple[PruneStep, ...]:
-    lost = [ref for ref in inventory if graph.by_ref(ref) is None]
+    made = {spec.ref for spec in wanted([node.manifest for node in graph.values()])}  # by us, beside the render
+    lost = [ref for ref in inventory if graph.by_ref(ref) is None and ref not in made]
     if not lost:
         return ()
     if not len(graph):
@@ -234,7 +251,7 @@ def _kept(ref: ObjectRef, live: Live, prune: bool, prune_kinds: Collection[str])
     if not prune:
         return "pruning is off"
     if ref.kind in PROTECTED_KINDS and ref.kind not in prune_kinds:
-        return f"a {ref.kind} is deleted only by its own flag"
+        return f"a {ref.kind} is deleted only when it is named: --prune-kind {ref.kind}"
     annotations = (live.get("metadata") or {}).get("annotations") or {}
     if CONTENT_HASH not in annotations:
         return "not written by us"

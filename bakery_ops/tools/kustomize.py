@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from bakery_ops.errors import CommandFailed, UsageError
+from bakery_ops.model.yaml_text import decode
 from bakery_ops.tools import process
 from bakery_ops.tools.kustomization import Closure, closure, file_of, nearest
 
@@ -141,23 +142,36 @@ def _plain_directory(directory: Path) -> str:
             f"{directory} holds neither a kustomization.yaml nor any .yaml, .yml or .json file",
             remedy=nearest(directory / "kustomization.yaml"),
         )
-    return "".join(f"---\n# Source: {file.name}\n{_document(file)}\n" for file in names)
+    texts: list[str] = []
+    problems: list[str] = []
+    remedy = ""
+    for file in names:
+        try:
+            texts.append(f"---\n# Source: {file.name}\n{_document(file)}\n")
+        except UsageError as error:
+            problems.append(str(error))
+            remedy = remedy or error.remedy
+    if problems:
+        remedy = remedy or "correct it and run again"
+        raise UsageError(f"{directory} cannot be read", details=problems, remedy=remedy)
+    return "".join(texts)
 
 
 def _document(file: Path) -> str:
     """The text of `file` as YAML, checked so that an error names this file and line, not the joined stream's."""
     loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        text = file.read_text(encoding="utf-8")
+        text = decode(file.read_bytes(), file.name)
         if file.suffix == ".json":  # JSON may be indented with tabs, which YAML refuses
             return json.dumps(json.loads(text))
         for _event in yaml.parse(text, Loader=loader):
             pass
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise UsageError(f"{file}:{line}: {error.problem}") from error
+        mark = error.problem_mark
+        place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
+        raise UsageError(f"{file.name}:{place}: {error.problem}") from error
     except json.JSONDecodeError as error:
-        raise UsageError(f"{file}:{error.lineno}: {error.msg}") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
+        raise UsageError(f"{file.name}:{error.lineno}:{error.colno}: {error.msg}") from error
+    except (OSError, yaml.YAMLError) as error:
+        raise UsageError(f"{file.name}: {str(error).splitlines()[0]}") from error
     return text.removesuffix("\n")

@@ -108,11 +108,17 @@ class Ports:
 
 
 class Wishes(NamedTuple):
-    """What the user asked of this deploy. `simulated`: nothing really runs there. `workers`: parallel writes."""
+    """What the user asked of this deploy. `simulated`: nothing really runs there. `workers`: parallel writes.
+
+    `recreate`, `prune_kinds`, `allow_mass_prune`: what may be deleted (see `rules.plan.plan`).
+    """
 
     only: tuple[str, ...] = ()
     dry_run: bool = False
     force_conflicts: bool = False
+    recreate: tuple[str, ...] = ()
+    prune_kinds: tuple[str, ...] = ()
+    allow_mass_prune: bool = False
     simulated: bool = False
     workers: int = 8
     options: Options = Options()
@@ -132,6 +138,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     fails is a report, not an error.
     """
     chosen = chosen_nodes(graph, wishes.only)
+    _require_known(graph, wishes.recreate)
     preflight.kinds_are_served(ports.requests, graph)
     if (standing := _standing(graph, wishes, ports, watchers)) is not None:
         return standing
@@ -139,7 +146,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     preflight.classes_exist(graph, facts)
     ports.prove_capacity(graph)
     if wishes.dry_run:
-        return DeployReport(_decide(graph, ports, chosen)[0])
+        return DeployReport(_decide(graph, ports, chosen, wishes)[0])
     _namespaces(graph, ports)
     with ports.lock() as lock:
         credentials = ports.ensure_credentials(graph)
@@ -147,7 +154,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
         preflight.references_exist(graph, ports.requests, credentials)
         if ports.apply_everything is not None:
             ports.apply_everything()
-        decided, seen = _decide(graph, ports, chosen)
+        decided, seen = _decide(graph, ports, chosen, wishes)
         if ports.apply_everything is not None:
             decided = watched_only(graph)
         preflight.server_accepts(ports.requests, graph, decided, force=wishes.force_conflicts, workers=wishes.workers)
@@ -194,6 +201,8 @@ def _standing(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) ->
     """The report of a deploy that has nothing to do; None when there is, or when more was asked than to look."""
     is_plain = ports.apply_everything is None and ports.amend is as_planned
     if ports.quick is None or wishes.dry_run or wishes.only or not is_plain:
+        return None
+    if wishes.prune_kinds or wishes.allow_mass_prune:
         return None
     look = partial(unchanged.look, graph, ports.requests, ports.clock, ports.journal, ports.inventory, ports.quick)
     found = look()
@@ -250,11 +259,27 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
         ports.say(f"namespace {ref.name} created")
 
 
-def _decide(graph: Graph, ports: Ports, chosen: frozenset[str]) -> tuple[Plan, Snapshot]:
+def _require_known(graph: Graph, names: Sequence[str]) -> None:
+    for name in names:
+        if name not in graph:
+            raise unknown("object of --recreate", name, [node.name for node in graph.values()])
+
+
+def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], wishes: Wishes) -> tuple[Plan, Snapshot]:
     seen = snapshot(ports.requests, graph, extra=observed_kinds(), records=ports.namespace)
     inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
     seen = with_orphans(ports.requests, seen, inventory)
-    decided = plan(graph, seen.objects, journal, inventory=inventory, only=chosen, prune=not chosen)
+    decided = plan(
+        graph,
+        seen.objects,
+        journal,
+        inventory=inventory,
+        only=chosen,
+        prune=not chosen,
+        prune_kinds=wishes.prune_kinds,
+        allow_mass_prune=wishes.allow_mass_prune,
+        recreate=wishes.recreate,
+    )
     return ports.amend(decided, graph, seen, journal), seen
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.rules.difference import Change, difference
-from bakery_ops.rules.plan import Action, Plan, Step
+from bakery_ops.rules.plan import ANEW, Plan, Step
 from bakery_ops.workflows.ports import Requests
 from bakery_ops.workflows.trial import refused, trial
 
@@ -45,7 +45,7 @@ def _one(requests: Requests, node: Node, step: Step) -> ObjectDifference:
     answer = requests.apply(wanted, dry_run=True)
     if answer.status >= 300:
         return ObjectDifference(step, node, (), refused(answer, node))
-    if step.action is Action.REPLACE_JOB:
+    if step.action in ANEW:
         return ObjectDifference(step, node, difference(_anonymous(live.body), _anonymous(answer.body)))
     return ObjectDifference(step, node, difference(live.body, answer.body))
 

@@ -117,10 +117,13 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
     with ThreadPoolExecutor(workers) as pool:
         problems = [problem for problem in pool.map(ask, steps) if problem]
     if problems:
+        remedy = "correct the objects named above, then run the same command again"
+        if any("immutable" in problem or "updates to" in problem for problem in problems):
+            remedy += "; what cannot be changed in place is deleted and created anew by --recreate NAME"
         raise PreflightRefused(
             f"the API server would refuse {len(problems)} of {len(steps)} object(s); nothing was changed",
             details=problems,
-            remedy="correct the objects named above, then run the same command again",
+            remedy=remedy,
         )
 
 

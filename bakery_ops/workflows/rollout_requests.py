@@ -194,4 +194,6 @@ def refusal(answer: Answer) -> tuple[str, str]:
     if answer.status == 409 and conflicts:
         fields = "; ".join(f"{str(cause.get('field', '')).lstrip('.')} ({cause.get('message')})" for cause in conflicts)
         return "FieldConflict", f"other managers own fields we set: {fields}"
+    if answer.status == 401:
+        return "Unauthorized", "the API server no longer accepts our credentials; renew them and run again"
     return answer.reason or f"HTTP {answer.status}", answer.message or "refused without a message"

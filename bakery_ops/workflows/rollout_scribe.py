@@ -121,15 +121,14 @@ class Scribe:
     def _write_journal(self) -> None:
         """Send what has been noted; while the last write is on its way, go on collecting."""
         self._journalled_at = self._clock.now()
-        if self._writing is not None and not self._writing.done():
+        is_busy = self._writing is not None and not self._writing.done()
+        if is_busy or not self._may_write():  # the lock may only have faltered: what was noted is kept
             return
         entries, self._entries = self._entries, {}
         if self._journal is not None:
             self._writing = self._background.submit(self._record, self._journal, entries)
 
     def _record(self, journal: Journal, entries: Mapping[str, JournalEntry]) -> None:
-        if not self._may_write():
-            return
         try:
             journal.record(entries)
         except BakeryError as error:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from bakery_ops.model.content import stamped
 from bakery_ops.model.graph import Node
 from bakery_ops.model.manifest import Manifest
-from bakery_ops.rules.plan import Action, Step
+from bakery_ops.rules.plan import ANEW, Step
 from bakery_ops.workflows.ports import Answer
 from bakery_ops.workflows.rollout_requests import refusal
 
@@ -16,13 +16,13 @@ _LONGEST_NAME = 63
 
 
 def trial(node: Node, step: Step) -> Manifest:
-    """What to send with dryRun. A Job that will be replaced goes under a name of its own, as the new object it will be.
+    """What to send with dryRun. What will be deleted first goes under a name of its own, as the new object it will be.
 
-    Its template is immutable, so under its own name the server would refuse whatever it holds; and a refusal that comes
-    only after the old Job was deleted comes too late.
+    A field of it is immutable, so under its own name the server would refuse whatever it holds; and a refusal that
+    comes only after the old object was deleted comes too late.
     """
     manifest = stamped(node.manifest, step.content_hash)
-    if step.action is not Action.REPLACE_JOB:
+    if step.action not in ANEW:
         return manifest
     name = trial_name(node.ref.name)
     body = {**manifest.body, "metadata": {**manifest.body["metadata"], "name": name}}

@@ -8,7 +8,7 @@ import pytest
 from invoke import Collection
 
 from bakery_ops.commandline import CommandLine, Positional, command, guarded
-from bakery_ops.errors import ExitCode, Locked, UsageError
+from bakery_ops.errors import BakeryError, ExitCode, Locked, UsageError
 from bakery_ops.model.words import nearest, printable
 
 seen: list[object] = []
@@ -136,3 +136,17 @@ def test_this_module_of_the_edge_imports_nothing_heavy():
     root = Path(__file__).resolve().parents[2]
     loaded = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True).stdout
     assert not [module for module in heavy if f"'{module}'" in loaded]
+
+
+def test_what_a_server_says_cannot_steer_the_terminal(capsys):
+    """B55, B58"""
+    hostile = "\x1b]0;title\x07\x9b31m\rfine [/bold]"
+
+    def refuse():
+        raise BakeryError(f"refused: {hostile}", details=[hostile, "x" * 9000], remedy=hostile)
+
+    guarded(refuse)
+    shown = capsys.readouterr().err
+    assert not set(shown) & {"\x1b", "\x07", "\x9b", "\r"}
+    assert shown.count("[/bold]") == 3
+    assert max(map(len, shown.splitlines())) < 4200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bakery_ops.rules.plan import Action
+from bakery_ops.rules.plan import ANEW
 from bakery_ops.rules.rollout import stages
 from bakery_ops.rules.rollout.events import Apply, Command, ReplaceJob
 from bakery_ops.rules.rollout.judging import mark
@@ -37,7 +37,7 @@ def barrier(rollout: Rollout) -> float:
 
 def send(rollout: Rollout, state: NodeState) -> None:
     """Emit the write for one node and take its slot."""
-    replace = state.step.action is Action.REPLACE_JOB and state.phase is Phase.WAITING
+    replace = state.step.action in ANEW and state.phase is Phase.WAITING
     command: Command = ReplaceJob(state.name, state.step.uid) if replace else Apply(state.name)
     rollout.commands.append(command)
     rollout.admissible.discard(state.name)

@@ -321,6 +321,15 @@ def test_while_a_lock_is_held_every_write_of_the_connection_needs_it(
     assert client.requests.delete(ObjectRef("", "Pod", "shop", "p")).status == 200
 
 
+def test_a_second_ctrl_c_does_not_wait_long_for_a_server_that_is_silent(stored: Stored, client: Client) -> None:
+    """F19: the Lease expires by itself."""
+    began = 0.0
+    with pytest.raises(KeyboardInterrupt), Contender(client).lease.acquire(ANNA):
+        stored.silent, began = True, client.steady.now
+        raise KeyboardInterrupt
+    assert client.steady.now - began < 10
+
+
 def test_releasing_twice_is_harmless(stored: Stored, client: Client) -> None:
     handle = Contender(client).lease.acquire(ANNA)
     handle.release()

@@ -182,3 +182,20 @@ def test_four_hundred_documents_are_read_in_half_a_second():
     started = time.process_time()
     assert len(load(text, "render", namespace="n")) == 400
     assert time.process_time() - started < 0.5 * 3  # the figure with room for a busy machine
+
+
+@pytest.mark.parametrize(
+    ("hooks", "kept"),
+    [
+        ("test", False),
+        ("pre-delete, post-delete", False),
+        ("post-install,pre-upgrade", True),
+        ("test,post-upgrade", True),
+        ("", True),
+    ],
+)
+def test_what_helm_creates_only_for_a_test_or_a_removal_is_no_part_of_a_deploy(hooks: str, kept: bool) -> None:
+    text = f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p, annotations: {{helm.sh/hook: '{hooks}'}}}}\n"
+    found = read(f"{text}---\n{text.replace('name: p', 'name: q').replace('helm.sh/hook', 'x')}", "r", namespace="n")
+    assert [manifest.ref.name for manifest in found.manifests] == (["p", "q"] if kept else ["q"])
+    assert bool(found.notes) is not kept

@@ -224,6 +224,34 @@ def test_pruning_can_be_off() -> None:
     assert shrunk(cluster_with(old).bodies(), [old.ref], prune=False).prune == ()
 
 
+def test_what_was_asked_for_is_deleted_and_created_anew_when_it_changed() -> None:
+    """B17"""
+    cluster = cluster_with(node("web", spec={"selector": "old"}))
+    changed = step_of(node("web", spec={"selector": "new"}), cluster, recreate=["web"])
+    assert (changed.action, changed.reason) == (Action.RECREATE, "content changed")
+    assert changed.uid == cluster.body(node("web").ref)["metadata"]["uid"]
+    assert step_of(node("web", spec={"selector": "old"}), cluster, recreate=["web"]).action is Action.SKIP
+    assert step_of(node("web"), FakeCluster(), recreate=["web"]).action is Action.APPLY
+
+
+@pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "Namespace", "Secret"])
+def test_data_is_never_recreated(kind: str) -> None:
+    """I2"""
+    item = node("data", kind)
+    with pytest.raises(TargetRefused, match=f"never deletes a {kind}"):
+        step_of(item, cluster_with(item), recreate=["data"])
+
+
+def test_a_secret_that_we_generate_is_no_orphan() -> None:
+    container = {"name": "c", "envFrom": [{"secretRef": {"name": "app-secrets"}}]}
+    web = node("web", spec={"template": {"spec": {"containers": [container]}}})
+    web.manifest.body["metadata"]["labels"] = {"app.kubernetes.io/part-of": "bakery-ia"}
+    secret = ObjectRef("", "Secret", web.ref.namespace, "app-secrets")
+    live = {secret: {"metadata": {"uid": "u", "name": "app-secrets"}}}
+    assert plan(Graph([web]), live, inventory=[secret]).orphans == ()
+    assert [orphan.ref for orphan in plan(Graph([node("web")]), live, inventory=[secret]).orphans] == [secret]
+
+
 def test_an_empty_plan_says_so() -> None:
     web = node("web")
     assert plan(Graph([web]), cluster_with(web).bodies()).is_empty

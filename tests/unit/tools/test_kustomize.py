@@ -186,14 +186,27 @@ def test_a_directory_without_manifests_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.yaml", "kind: Service\nmetadata: [\n", r"a\.yaml:3"),
-        ("a.json", '{\n"kind": }', r"a\.json:2"),
-        ("a.yaml", "kind: \x00", r"a\.yaml"),
+        ("a.yaml", b"kind: Service\nmetadata: [\n", "a.yaml:3:1: "),
+        ("a.json", b'{\n"kind": }', "a.json:2:9: "),
+        ("a.yaml", b"kind: \x00", "a.yaml: byte 6: a NUL byte"),
+        ("a.yaml", b"\xef\xbb\xbfkind: Service\n", "a.yaml: byte 0: the file is UTF-8 with a byte order mark"),
+        ("a.yaml", "kind: Service".encode("utf-16"), "a.yaml: byte 0: the file is UTF-16"),
+        ("a.yaml", b"kind: \xff", "a.yaml: byte 6: not UTF-8"),
     ],
 )
-def test_a_plain_file_that_is_not_yaml_is_named_with_its_line(
-    tmp_path: Path, name: str, text: str, message: str
+def test_a_plain_file_that_is_not_yaml_is_named_with_its_place(
+    tmp_path: Path, name: str, text: bytes, message: str
 ) -> None:
-    write(tmp_path, {"0-good.yaml": "kind: Service\n", name: text})
-    with pytest.raises(UsageError, match=message):
+    """B1, B7"""
+    write(tmp_path, {"0-good.yaml": "kind: Service\n"})
+    (tmp_path / name).write_bytes(text)
+    with pytest.raises(UsageError) as caught:
         render_overlay(tmp_path)
+    assert [line[: len(message)] for line in caught.value.details] == [message]
+
+
+def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:
+    write(tmp_path, {"a.yaml": "a: [\n", "b.yaml": "kind: Service\n", "c.yaml": "\tx: y\n"})
+    with pytest.raises(UsageError) as caught:
+        render_overlay(tmp_path)
+    assert [line[:6] for line in caught.value.details] == ["a.yaml", "c.yaml"]

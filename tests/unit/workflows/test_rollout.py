@@ -338,6 +338,19 @@ def test_a_lost_lease_stops_writing_even_before_its_event_is_read() -> None:
     assert [verb for verb, _ in run.cluster.mutations[seen[0] :]] == []
 
 
+def test_a_lock_that_only_faltered_costs_no_entry_of_the_journal() -> None:
+    run = Run()
+    held = [True]
+    graph = platform("auth", "orders")
+    run.cluster.after(0.1, lambda: held.__setitem__(0, False))
+    run.cluster.after(4.0, lambda: held.__setitem__(0, True))
+    ended = run.go(graph, may_write=lambda: held[0])
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert {name: entry.verdict for name, entry in run.journal.entries.items()} == {
+        node.name: "ready" for node in graph.workloads()
+    }
+
+
 def test_a_bug_in_a_worker_is_raised_and_not_swallowed() -> None:
     run = Run()
     graph = platform("auth")

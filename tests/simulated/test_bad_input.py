@@ -1,0 +1,143 @@
+"""Input that only the cluster can find wrong: everything that is wrong in one report, and nothing changed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from bakery_ops.sandbox.lifecycle import SandboxStatus
+from tests.commands import invoke, kubectl
+
+WEB = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web, tier: front}}
+    spec:
+      containers:
+      - {name: web, image: "example.org/web:1", readinessProbe: {httpGet: {path: /, port: 80}}}
+"""
+LOGIN = """\
+apiVersion: v1
+kind: Secret
+metadata: {name: login}
+stringData: {password: not-a-real-password}
+"""
+
+
+def settings(number: int) -> str:
+    return f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: settings-{number}}}\ndata: {{a: b}}\n"
+
+
+class Place:
+    """A namespace of its own, and the manifests that are deployed to it."""
+
+    def __init__(self, cluster: SandboxStatus, folder: Path) -> None:
+        self.cluster, self.folder, self.namespace = cluster, folder, f"bad-{uuid4().hex[:8]}"
+
+    def deploy(
+        self, *objects: str, flags: tuple[str, ...] = (), **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        (self.folder / "all.yaml").write_text("---\n".join(objects))
+        words = ("--overlay", str(self.folder), "--namespace", self.namespace, "--context", self.cluster.context)
+        return invoke("deploy", *words, *flags, env=environment)
+
+    def uids(self) -> dict[str, str]:
+        """kind/name and UID of everything that a deploy may write here, its own records apart."""
+        kinds = "deployments,services,configmaps,secrets"
+        text = kubectl(self.cluster.kubeconfig, "get", kinds, "--namespace", self.namespace, "--output", "json")
+        items = [
+            item for item in json.loads(text)["items"] if not item["metadata"]["name"].startswith(("kube", "bakery"))
+        ]
+        return {f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["uid"] for item in items}
+
+    def exists(self) -> bool:
+        return self.namespace in kubectl(self.cluster.kubeconfig, "get", "namespaces", "--output", "name")
+
+
+@pytest.fixture
+def place(simulated_cluster: SandboxStatus, tmp_path: Path) -> Iterator[Place]:
+    made = Place(simulated_cluster, tmp_path)
+    yield made
+    kubectl(simulated_cluster.kubeconfig, "delete", "namespace", made.namespace, "--ignore-not-found", "--wait=false")
+
+
+def test_an_immutable_field_is_refused_unless_the_object_is_named_to_be_recreated(place: Place) -> None:
+    """B17"""
+    assert place.deploy(WEB, settings(1)).returncode == 0
+    before = place.uids()
+    changed = (WEB.replace("matchLabels: {app: web}", "matchLabels: {tier: front}"), settings(1))
+    refused = place.deploy(*changed)
+    assert refused.returncode == 4
+    assert "deployment/web: Invalid" in refused.stderr
+    assert "immutable" in refused.stderr
+    assert "--recreate" in refused.stderr
+    assert place.uids() == before
+    recreated = place.deploy(*changed, flags=("--recreate", "web"))
+    assert recreated.returncode == 0, recreated.stdout + recreated.stderr
+    after = place.uids()
+    assert {name for name in before if after[name] != before[name]} == {"Deployment/web"}
+
+
+def test_everything_that_the_server_would_refuse_is_in_one_report(place: Place) -> None:
+    """F23"""
+    assert place.deploy(settings(1)).returncode == 0
+    before = place.uids()
+    external = "apiVersion: v1\nkind: Service\nmetadata: {name: out}\nspec: {type: ExternalName}\n"
+    address = "apiVersion: v1\nkind: Service\nmetadata: {name: low}\nspec: {clusterIP: banana, ports: [{port: 80}]}\n"
+    refused = place.deploy(settings(1), settings(2), external, address)
+    assert (refused.returncode, "would refuse 2 of 3 object(s)" in refused.stderr) == (4, True), refused.stderr
+    assert "service/out: Invalid" in refused.stderr
+    assert "service/low: Invalid" in refused.stderr
+    assert place.uids() == before
+
+
+def test_all_missing_kinds_are_named_and_not_even_the_namespace_is_made(place: Place) -> None:
+    """B9"""
+    strange = [
+        f"apiVersion: {name}.example/v1\nkind: {name.title()}\nmetadata: {{name: x}}\n" for name in ("foo", "bar")
+    ]
+    refused = place.deploy(settings(1), *strange)
+    assert (refused.returncode, place.exists()) == (4, False)
+    assert "Foo.foo.example" in refused.stderr
+    assert "Bar.bar.example" in refused.stderr
+
+
+def test_a_setting_of_the_environment_that_is_no_number_is_refused_before_anything_is_made(place: Place) -> None:
+    for name in ("BAKERY_LOCK_SECONDS", "BAKERY_RETRY_SECONDS"):
+        refused = place.deploy(settings(1), **{name: "soon"})
+        assert (refused.returncode, name in refused.stderr, place.exists()) == (64, True, False)
+
+
+def test_a_render_that_lost_more_than_a_fifth_is_refused_until_it_is_allowed(place: Place) -> None:
+    """B63"""
+    assert place.deploy(*map(settings, range(4))).returncode == 0
+    before = place.uids()
+    refused = place.deploy(settings(0))
+    assert (refused.returncode, "--allow-mass-prune" in refused.stderr) == (5, True), refused.stderr
+    assert all(f"configmap/settings-{number}" in refused.stderr for number in (1, 2, 3))
+    assert place.uids() == before
+    both = place.deploy(settings(0), flags=("--allow-mass-prune", "--only", "configmap/settings-0"))
+    assert (both.returncode, place.uids()) == (64, before)
+    allowed = place.deploy(settings(0), flags=("--allow-mass-prune",))
+    assert (allowed.returncode, set(place.uids())) == (0, {"ConfigMap/settings-0"}), allowed.stderr
+
+
+def test_data_that_left_the_render_stays_until_its_kind_is_named(place: Place) -> None:
+    """I2"""
+    other, rest = LOGIN.replace("login", "other"), list(map(settings, range(5)))
+    assert place.deploy(LOGIN, other, *rest).returncode == 0
+    kept = place.deploy(other, *rest)
+    assert (kept.returncode, "--prune-kind Secret" in kept.stdout) == (0, True), kept.stdout
+    assert "Secret/login" in place.uids()
+    named = place.deploy(other, *rest, flags=("--prune-kind", "Secret"))
+    assert named.returncode == 0
+    assert ("Secret/login" in place.uids(), "Secret/other" in place.uids()) == (False, True)

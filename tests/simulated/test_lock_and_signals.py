@@ -1,0 +1,116 @@
+"""Whole deploys that meet each other, are stopped, killed or told to end, on a real API server."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from bakery_ops.sandbox.lifecycle import SandboxStatus
+from tests.commands import invoke
+from tests.proxy import FaultProxy, Kill
+from tests.proxy_faults import Call, Delay, Rule, Tell
+from tests.simulated.kill_points import Arrange, Run, Site
+
+DATABASE = "statefulsets/db$"
+LATER = ("/statefulsets/db", "/deployments/web", "/jobs/migrate")
+
+
+@pytest.fixture
+def site(simulated_cluster: SandboxStatus, tmp_path: Path) -> Iterator[Site]:
+    made = Site(simulated_cluster, f"lock-{uuid4().hex[:8]}", tmp_path)
+    made.prepare()
+    yield made
+    made.remove()
+
+
+def is_written(call: Call) -> bool:
+    return "dryRun" not in call.query
+
+
+def at(fault: Delay | Tell, path: str) -> Rule:
+    return Rule(fault, "PATCH", path, when=is_written)
+
+
+def told(*rules: Rule) -> Arrange:
+    def arrange(proxy: FaultProxy) -> None:
+        proxy.rules.add(*rules)
+
+    return arrange
+
+
+def converges(site: Site) -> Run:
+    """The next run ends well and the one after it writes nothing; the next one is returned."""
+    rerun, third = site.deploy(), site.deploy()
+    assert (rerun.status, third.status) == (0, 0), rerun.output + third.output
+    assert third.mutations == []
+    assert site.holder() == ""
+    assert site.pods_of(site.jobs()) == 1
+    return rerun
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_stops_the_writing_frees_the_lock_and_leaves_a_report(site: Site, number: signal.Signals) -> None:
+    """F19"""
+    run = site.deploy(arrange=told(at(Tell(number), DATABASE)))
+    assert (run.status, "deploy interrupted after" in run.output) == (130, True), run.output
+    assert [call for call in run.mutations if call.endswith(LATER[1:])] == []
+    assert (site.holder(), site.outside_inventory()) == ("", [])
+    assert "Taking over" not in converges(site).output
+
+
+def test_a_second_signal_ends_the_run_at_once(site: Site) -> None:
+    """F19: the first signal waits for the answers of what was sent, here for one that takes a minute."""
+    rules = (at(Delay(60), "services/db$"), at(Tell(signal.SIGINT), "settings$"), at(Tell(signal.SIGTERM), "baker$"))
+    with site.deploying(arrange=told(*rules)) as (process, _):
+        output, _ = process.communicate(timeout=30)
+    assert (process.returncode, "interrupted" in output) == (130, True), output
+    assert "Traceback" not in output
+    converges(site)
+
+
+def test_a_second_deploy_is_refused_with_who_holds_the_lock_and_writes_nothing(site: Site) -> None:
+    """F21"""
+    with site.deploying(arrange=told(at(Delay(12), DATABASE))) as (first, proxy):
+        proxy.rules.wait_for("PATCH", DATABASE)
+        second, holder = site.deploy(), site.holder()
+        status = invoke("deploy.status", "--overlay", str(site.folder / "overlay"), *site.words())
+        output, _ = first.communicate(timeout=120)
+    assert (second.status, second.mutations) == (6, []), second.output
+    for word in ("Another run holds the lock", f"holder {holder}", "host ", "since 20", "phase deploy"):
+        assert word in second.output
+    assert f"lock: held by {holder}" in status.stdout
+    assert first.returncode == 0, output
+    converges(site)
+
+
+def test_a_killed_deploys_lock_is_waited_out_or_removed_by_naming_its_holder(site: Site) -> None:
+    """F22"""
+    wreck = site.deploy(Kill(8, "A"))
+    assert wreck.status == -signal.SIGKILL
+    holder = site.holder()
+    wrong = invoke("deploy.unlock", "somebody@else-1-abc", *site.words())
+    assert (wrong.returncode, f"its holder is {holder}" in wrong.stderr) == (5, True), wrong.stderr
+    assert site.holder() == holder
+    right = invoke("deploy.unlock", holder, *site.words())
+    assert (right.returncode, site.holder()) == (0, ""), right.stderr
+    assert "Taking over" not in converges(site).output
+
+
+def test_a_deploy_that_slept_through_a_takeover_writes_nothing_more(site: Site) -> None:
+    """F20"""
+    with site.deploying(arrange=told(at(Tell(signal.SIGSTOP), DATABASE))) as (first, proxy):
+        proxy.rules.wait_for("PATCH", DATABASE)
+        second = site.deploy()
+        assert (second.status, "Taking over the lock" in second.output) == (0, True), second.output
+        before = list(proxy.mutations)
+        os.kill(first.pid, signal.SIGCONT)
+        output, _ = first.communicate(timeout=60)
+        assert proxy.mutations == before
+    assert first.returncode == 6, output
+    assert "lost" in output
+    assert converges(site).mutations == []

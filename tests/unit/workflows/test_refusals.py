@@ -1,0 +1,70 @@
+"""What a deploy refuses before its first write, all of it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bakery_ops.errors import PreflightRefused
+from bakery_ops.model.graph import Graph
+from bakery_ops.rules.plan import plan
+from bakery_ops.rules.readiness import ClusterFacts
+from bakery_ops.rules.readiness.observation import StorageClassFacts
+from bakery_ops.workflows import preflight
+from bakery_ops.workflows.ports import Answer
+from tests.fakes import FakeCluster
+from tests.rollouts import node
+
+FAST = StorageClassFacts("fast", is_default=True, waits_for_consumer=True)
+FACTS = ClusterFacts(storage_classes=(FAST,), ingress_classes=frozenset({"traefik"}))
+
+
+def claim(storage_class: str) -> dict[str, Any]:
+    return {"spec": {"storageClassName": storage_class}}
+
+
+def test_every_class_that_is_not_there_is_named_with_those_that_are() -> None:
+    """B54, F40"""
+    graph = Graph(
+        [
+            node("files", "PersistentVolumeClaim", spec={"storageClassName": "slow"}),
+            node("db", "StatefulSet", spec={"volumeClaimTemplates": [claim("fast"), claim("gone")]}),
+            node("site", "Ingress", spec={"ingressClassName": "nginx"}),
+            node("other", "Ingress", spec={"ingressClassName": "traefik"}),
+        ]
+    )
+    with pytest.raises(PreflightRefused) as caught:
+        preflight.classes_exist(graph, FACTS)
+    said = "\n".join(caught.value.details)
+    assert len(caught.value.details) == 3
+    assert "'slow'; the cluster has fast" in said
+    assert "'gone'" in said
+    assert "IngressClass 'nginx'; the cluster has traefik" in said
+
+
+def test_a_class_that_the_render_brings_or_that_nobody_could_read_is_not_missed() -> None:
+    wants = node("site", "Ingress", spec={"ingressClassName": "nginx"})
+    preflight.classes_exist(Graph([wants, node("nginx", "IngressClass")]), FACTS)
+    claims = node("files", "PersistentVolumeClaim", spec={"storageClassName": "slow"})
+    preflight.classes_exist(Graph([claims]), ClusterFacts())
+
+
+class Refusing(FakeCluster):
+    """Refuses every dry run of a Deployment with the words of a server."""
+
+    def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False) -> Answer:
+        if dry_run and manifest.ref.kind == "Deployment":
+            message = f'Deployment "{manifest.ref.name}" is invalid: spec.selector: field is immutable'
+            return Answer(422, {}, "Invalid", message)
+        return super().apply(manifest, dry_run=dry_run, force=force)
+
+
+def test_all_that_the_server_would_refuse_is_told_at_once_and_how_to_get_past_what_is_immutable() -> None:
+    """B17, F23"""
+    cluster, graph = Refusing(), Graph([node("web"), node("shop"), node("settings", "ConfigMap")])
+    with pytest.raises(PreflightRefused, match="would refuse 2 of 3") as caught:
+        preflight.server_accepts(cluster, graph, plan(graph, {}), force=False, workers=2)
+    assert sorted(line.partition(":")[0] for line in caught.value.details) == ["deployment/shop", "deployment/web"]
+    assert "--recreate" in caught.value.remedy
+    assert cluster.mutations == []
