@@ -103,6 +103,22 @@ def verify_platform(
     return bootstrap.verify(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), only, output)
 
 
+@command
+def destroy(
+    profile: ProfileName = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    volumes: Annotated[bool, "also volumes, generated secrets and the namespace: the data is lost"] = False,
+    yes: Annotated[str | None, "confirm --volumes without a terminal: the namespace's exact name"] = None,
+    yes_context: YesContext = None,
+    dry_run: Annotated[bool, "show what would go and what would stay; nothing is removed"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Remove what deploys wrote, in reverse order, and wait until it is gone; data only with --volumes."""
+    return bootstrap.destroy(bootstrap.DestroyOptions(**locals()))
+
+
 # ---- offline --------------------------------------------------------------------------------------------------------
 
 
@@ -252,6 +268,7 @@ namespace = Collection(
     doctor,
     test,
     verify_platform,
+    destroy,
     deploy=Collection(run, plan, status, unlock),
     platform=Collection(show),
     config=Collection(config_show),

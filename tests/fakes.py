@@ -191,7 +191,10 @@ class FakeCluster:
         if uid is not None and stored.body["metadata"]["uid"] != uid:
             return _refused(409, "Conflict", "the UID in the precondition does not match")
         self.about_to_mutate()
-        self.vanish(ref)
+        if stored.body["metadata"].get("finalizers"):
+            stored.body["metadata"].setdefault("deletionTimestamp", format_time(self.clock.now()))
+        else:
+            self.vanish(ref)
         self.mutated("delete", ref)
         return Answer(200, {})
 
@@ -406,6 +409,34 @@ class FakeJournal:
         self.entries.update(entries)
         if self._cluster is not None:
             self._cluster.mutated("journal", ObjectRef("", "ConfigMap", "", "journal"))
+
+    def clear(self) -> None:
+        if self.entries:
+            if self._cluster is not None:
+                self._cluster.about_to_mutate()
+            self.entries.clear()
+            if self._cluster is not None:
+                self._cluster.mutated("journal", ObjectRef("", "ConfigMap", "", "journal"))
+
+
+class FakeInventory:
+    """The inventory in memory, lost with its namespace; `kill_at` of the cluster counts its writes too."""
+
+    def __init__(self, cluster: FakeCluster, namespace: ObjectRef) -> None:
+        self.refs: tuple[ObjectRef, ...] = ()
+        self._cluster, self._namespace = cluster, namespace
+
+    def read(self) -> Sequence[ObjectRef]:
+        if self._namespace not in self._cluster.stored:
+            self.refs = ()
+        return self.refs
+
+    def write(self, refs: Sequence[ObjectRef]) -> None:
+        wanted = tuple(sorted(set(refs)))
+        if wanted != self.refs:
+            self._cluster.about_to_mutate()
+            self.refs = wanted
+            self._cluster.mutated("inventory", ObjectRef("", "ConfigMap", "", "inventory"))
 
 
 def unreachable(seconds: float = 120.0) -> ClusterUnreachable:

@@ -45,12 +45,31 @@ class DeployOptions(NamedTuple):
         return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig, self.yes_context)
 
 
+class DestroyOptions(NamedTuple):
+    """The flags of `invoke destroy`, by the names the task gives them."""
+
+    profile: str | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    volumes: bool = False
+    yes: str | None = None
+    yes_context: str | None = None
+    dry_run: bool = False
+    output: str | None = None
+
+    @property
+    def target(self) -> Target:
+        return Target(self.profile, None, self.namespace, self.context, self.kubeconfig, self.yes_context)
+
+
 _HOMES = {
     "deploy": "deploying",
     "plan": "deploying",
     "deploy_status": "deploying",
     "unlock": "deploying",
     "verify": "deploying",
+    "destroy": "removals",
     "check": "offline",
     "capacity": "offline",
     "platform_show": "offline",

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
 from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.outcomes import EXIT
 from bakery_ops.bootstrap.session import REPOSITORY, Rendered, lock_seconds, render, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
@@ -31,7 +32,7 @@ from bakery_ops.report.runs import RunFolder
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks, verification_document
 from bakery_ops.rules.readiness.observation import ClusterFacts
-from bakery_ops.rules.rollout.events import LeaseLost, Outcome
+from bakery_ops.rules.rollout.events import LeaseLost
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.rules.verdict import Verdict
@@ -48,14 +49,6 @@ from bakery_ops.workflows.rollout import QueueInbox, workers
 from bakery_ops.workflows.unchanged import Quick
 from bakery_ops.workflows.verify import verify as verify_platform
 
-_EXIT = {
-    Outcome.SUCCEEDED: ExitCode.OK,
-    Outcome.FAILED: ExitCode.FAILED,
-    Outcome.TIMED_OUT: ExitCode.TIMEOUT,
-    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
-    Outcome.LOCK_LOST: ExitCode.LOCKED,
-    Outcome.UNREACHABLE: ExitCode.TIMEOUT,
-}
 _WIDTH = 16
 
 
@@ -105,7 +98,7 @@ def deploy(options: DeployOptions) -> ExitCode:
             print(json.dumps(summary, indent=1, default=str))  # noqa: T201
         else:
             deploys.show(terminal, report, folder.path, _hints(opened))
-    return _EXIT[report.outcome]
+    return EXIT[report.outcome]
 
 
 @contextmanager
