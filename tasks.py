@@ -104,6 +104,38 @@ def verify_platform(
 
 
 @command
+def seed(
+    name: Annotated[tuple[str, ...], Positional, "a seed Job or a service; several are possible (default: all)"] = (),
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
+    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Run seed Jobs again, or for the first time, with what they need: all, or those named."""
+    return bootstrap.seed(bootstrap.JobOptions(**locals()))
+
+
+@command
+def migrate(
+    name: Annotated[tuple[str, ...], Positional, "a migration or a service; several are possible (default: all)"] = (),
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
+    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Run migrations again, or for the first time, with what they need: all, or those named."""
+    return bootstrap.migrate(bootstrap.JobOptions(**locals()))
+
+
+@command
 def destroy(
     profile: ProfileName = None,
     namespace: Namespace = None,
@@ -268,6 +300,8 @@ namespace = Collection(
     doctor,
     test,
     verify_platform,
+    seed,
+    migrate,
     destroy,
     deploy=Collection(run, plan, status, unlock),
     platform=Collection(show),

@@ -39,10 +39,25 @@ class DeployOptions(NamedTuple):
     dry_run: bool = False
     output: str | None = None
     report_file: tuple[str, ...] = ()
+    rerun: tuple[str, ...] = ()
 
     @property
     def target(self) -> Target:
         return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig, self.yes_context)
+
+
+class JobOptions(NamedTuple):
+    """The flags of `invoke seed` and `invoke migrate`, by the names the tasks give them."""
+
+    name: tuple[str, ...] = ()
+    profile: str | None = None
+    overlay: Path | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    yes_context: str | None = None
+    dry_run: bool = False
+    output: str | None = None
 
 
 class DestroyOptions(NamedTuple):
@@ -70,6 +85,8 @@ _HOMES = {
     "unlock": "deploying",
     "verify": "deploying",
     "destroy": "removals",
+    "seed": "jobs",
+    "migrate": "jobs",
     "check": "offline",
     "capacity": "offline",
     "platform_show": "offline",

@@ -193,6 +193,7 @@ def _wishes(options: DeployOptions, opened: _Opened) -> Wishes:
     )
     return Wishes(
         only=options.only,
+        rerun=options.rerun,
         dry_run=options.dry_run,
         force_conflicts=options.force_conflicts,
         simulated=opened.place.simulated,

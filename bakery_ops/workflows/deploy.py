@@ -93,9 +93,13 @@ class Ports:
 
 
 class Wishes(NamedTuple):
-    """What the user asked of this deploy. `simulated`: nothing really runs there. `workers`: parallel writes."""
+    """What the user asked of this deploy. `simulated`: nothing really runs there. `workers`: parallel writes.
+
+    `rerun`: Jobs to run again although nothing changed.
+    """
 
     only: tuple[str, ...] = ()
+    rerun: tuple[str, ...] = ()
     dry_run: bool = False
     force_conflicts: bool = False
     simulated: bool = False
@@ -124,7 +128,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     preflight.classes_exist(graph, facts)
     ports.prove_capacity(graph)
     if wishes.dry_run:
-        return DeployReport(_decide(graph, ports, chosen)[0])
+        return DeployReport(_decide(graph, ports, chosen, wishes.rerun)[0])
     _namespaces(graph, ports)
     with ports.lock() as lock:
         credentials = ports.ensure_credentials(graph)
@@ -132,7 +136,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
         preflight.references_exist(graph, ports.requests, credentials)
         if ports.apply_everything is not None:
             ports.apply_everything()
-        decided, seen = _decide(graph, ports, chosen)
+        decided, seen = _decide(graph, ports, chosen, wishes.rerun)
         if ports.apply_everything is not None:
             decided = watched_only(graph)
         preflight.server_accepts(ports.requests, graph, decided, force=wishes.force_conflicts, workers=wishes.workers)
@@ -221,11 +225,12 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
         ports.say(f"namespace {ref.name} created")
 
 
-def _decide(graph: Graph, ports: Ports, chosen: frozenset[str]) -> tuple[Plan, Snapshot]:
+def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], rerun: Sequence[str]) -> tuple[Plan, Snapshot]:
     seen = snapshot(ports.requests, graph, extra=observed_kinds(), records=ports.namespace)
     inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
     seen = with_orphans(ports.requests, seen, inventory)
-    return plan(graph, seen.objects, journal, inventory=inventory, only=chosen, prune=not chosen), seen
+    decided = plan(graph, seen.objects, journal, inventory=inventory, only=chosen, prune=not chosen, rerun=rerun)
+    return decided, seen
 
 
 def _summary(decided: Plan) -> str:

@@ -107,6 +107,8 @@ def test_help_ends_with_the_exit_codes():
         (("platform.show", "auht"), "did you mean 'auth'"),
         (("deploy", "--report-file", "xml=x"), "formats: json, markdown"),
         (("colima.start", "--size", "huge"), "known: minimal, rich, standard"),
+        (("seed", "uesrs"), "did you mean 'users'"),
+        (("migrate", "auth", "nowhere-at-all"), "known: "),
         (("sandbox.start", "--node", "8"), "8cpu,20Gi"),
     ],
 )
