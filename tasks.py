@@ -104,6 +104,23 @@ def verify_platform(
 
 
 @command
+def logs(
+    name: Annotated[str, Positional, "a workload, a Job or a service"],
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    previous: Annotated[bool, "what the containers said before their last restart"] = False,
+    tail: Annotated[int | None, "the last so many lines of each container (default: 200, all with --since)"] = None,
+    since: Annotated[str | None, "nothing older than this: 90s, 10m, 1h30m"] = None,
+    follow: Annotated[bool, "go on as lines are written; Ctrl-C ends it"] = False,
+) -> ExitCode:
+    """Print what a workload's containers say, init containers included, each line with its pod and container."""
+    return bootstrap.logs(bootstrap.LogOptions(**locals()))
+
+
+@command
 def seed(
     name: Annotated[tuple[str, ...], Positional, "a seed Job or a service; several are possible (default: all)"] = (),
     profile: ProfileName = None,
@@ -300,6 +317,7 @@ namespace = Collection(
     doctor,
     test,
     verify_platform,
+    logs,
     seed,
     migrate,
     destroy,

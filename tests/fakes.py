@@ -199,10 +199,19 @@ class FakeCluster:
         return Answer(200, {})
 
     def logs(
-        self, namespace: str, pod: str, container: str, *, previous: bool = False, tail_lines: int = 50
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        tail_lines: int | None = 50,
+        since_seconds: int | None = None,
+        limit_bytes: int | None = 64 * 1024,
     ) -> Sequence[str]:
+        assert since_seconds is None, "the fake's lines have no age"
         self.calls.append(("logs", ObjectRef("", "Pod", namespace, pod)))
-        return tuple(self.log_lines.get((pod, container, previous), ()))[-tail_lines:]
+        return tuple(self.log_lines.get((pod, container, previous), ()))[-(tail_lines or 0) :]
 
     def proxy_get(
         self, namespace: str, service: str, port: str, path: str, *, timeout: float = 5.0

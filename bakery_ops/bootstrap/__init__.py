@@ -60,6 +60,25 @@ class JobOptions(NamedTuple):
     output: str | None = None
 
 
+class LogOptions(NamedTuple):
+    """The flags of `invoke logs`, by the names the task gives them."""
+
+    name: str
+    profile: str | None = None
+    overlay: Path | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    previous: bool = False
+    tail: int | None = None
+    since: str | None = None
+    follow: bool = False
+
+    @property
+    def target(self) -> Target:
+        return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig)
+
+
 class DestroyOptions(NamedTuple):
     """The flags of `invoke destroy`, by the names the task gives them."""
 
@@ -85,6 +104,7 @@ _HOMES = {
     "unlock": "deploying",
     "verify": "deploying",
     "destroy": "removals",
+    "logs": "logs",
     "seed": "jobs",
     "migrate": "jobs",
     "check": "offline",
