@@ -299,6 +299,26 @@ def sandbox_images(profile: ProfileName = None, name: Instance = None) -> ExitCo
     return bootstrap.sandbox_images(profile, name)
 
 
+@command(name="skaffold", default=True)
+def dev_skaffold(
+    profile: Annotated[str, "a profile of bakery.toml that skaffold.yaml has too"] = "dev",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> ExitCode:
+    """Namespace, secrets and certificates, then `skaffold dev`: build, deploy, watch the sources."""
+    return bootstrap.dev(bootstrap.Target(profile, None, None, context, kubeconfig))
+
+
+@command(name="tilt")
+def dev_tilt(
+    profile: Annotated[str, "whose contexts and secrets are meant"] = "dev",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> ExitCode:
+    """Namespace, secrets and certificates, then `tilt up`: live updates of the code in the pods."""
+    return bootstrap.dev_tilt(bootstrap.Target(profile, None, None, context, kubeconfig))
+
+
 # ---- development ----------------------------------------------------------------------------------------------------
 
 
@@ -321,6 +341,7 @@ namespace = Collection(
     seed,
     migrate,
     destroy,
+    dev=Collection(dev_skaffold, dev_tilt),
     deploy=Collection(run, plan, status, unlock),
     platform=Collection(show),
     config=Collection(config_show),

@@ -105,6 +105,8 @@ _HOMES = {
     "verify": "deploying",
     "destroy": "removals",
     "logs": "logs",
+    "dev": "developing",
+    "dev_tilt": "developing",
     "seed": "jobs",
     "migrate": "jobs",
     "check": "offline",

@@ -121,6 +121,14 @@ def test_bad_input_ends_in_64_and_says_what_would_be_right(words, hint):
     assert (ended.returncode, hint in ended.stderr) == (64, True), ended.stderr
 
 
+@pytest.mark.parametrize("command", ["dev", "dev.tilt"])
+def test_a_program_that_is_missing_is_said_before_anything_is_contacted(command, tmp_path):
+    argv = [sys.executable, "-m", "bakery_ops.commandline", command, "--kubeconfig", str(tmp_path / "none")]
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    assert (ended.returncode, "next: to get" in ended.stderr) == (64, True), ended.stderr
+
+
 def test_a_closed_pipe_ends_quietly_in_141():
     ended = subprocess.run(
         ["/bin/sh", "-c", f"{sys.executable} -m bakery_ops.commandline --list | true; exit 0"],
