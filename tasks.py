@@ -168,6 +168,48 @@ def destroy(
     return bootstrap.destroy(bootstrap.DestroyOptions(**locals()))
 
 
+# ---- routine -------------------------------------------------------------------------------------------------------
+
+
+@command(name="daily", default=True)
+def health_daily(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: Output = None,
+) -> ExitCode:
+    """The acceptance checks, memory use against its limits, and the warnings of the last day; read-only."""
+    return bootstrap.health_daily(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
+@command(name="weekly")
+def health_weekly(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: Output = None,
+) -> ExitCode:
+    """Jobs that ended long ago, what the autoscalers did, volumes; read-only."""
+    return bootstrap.health_weekly(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
+@command(name="monthly")
+def health_monthly(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: Output = None,
+) -> ExitCode:
+    """Requests against use, certificates, the age of secrets; read-only."""
+    return bootstrap.health_monthly(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
 # ---- offline --------------------------------------------------------------------------------------------------------
 
 
@@ -341,6 +383,7 @@ namespace = Collection(
     seed,
     migrate,
     destroy,
+    health=Collection(health_daily, health_weekly, health_monthly),
     dev=Collection(dev_skaffold, dev_tilt),
     deploy=Collection(run, plan, status, unlock),
     platform=Collection(show),

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from typing import NamedTuple
 
 from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
 from bakery_ops.bootstrap import credentials as credentials_commands
-from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.opened import Opened as _Opened
+from bakery_ops.bootstrap.opened import open_platform as _open
 from bakery_ops.bootstrap.outcomes import EXIT
-from bakery_ops.bootstrap.session import REPOSITORY, Rendered, lock_seconds, render, resolve
+from bakery_ops.bootstrap.session import REPOSITORY, lock_seconds, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.journal import ApiJournal
@@ -23,7 +23,6 @@ from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.errors import ExitCode
-from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.report import deploys, plans
 from bakery_ops.report.live import LiveProgress
@@ -31,7 +30,6 @@ from bakery_ops.report.progress import LineProgress
 from bakery_ops.report.runs import RunFolder
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks, verification_document
-from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout.events import LeaseLost
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.rules.rollout.view import RolloutView
@@ -39,40 +37,15 @@ from bakery_ops.rules.verdict import Verdict
 from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
 from bakery_ops.workflows.capacity import prove_on_cluster
-from bakery_ops.workflows.check import check, require
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, chosen_nodes
+from bakery_ops.workflows.deploy import Ports, Watchers, Wishes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
 from bakery_ops.workflows.difference import differences
-from bakery_ops.workflows.facts import read_facts
 from bakery_ops.workflows.observe import judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers
 from bakery_ops.workflows.unchanged import Quick
 from bakery_ops.workflows.verify import verify as verify_platform
 
 _WIDTH = 16
-
-
-class _Opened(NamedTuple):
-    """A rendered platform and the cluster it is meant for."""
-
-    rendered: Rendered
-    graph: Graph
-    place: Place
-    connection: Connection
-
-    def facts(self) -> ClusterFacts:
-        return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
-
-
-def _open(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> _Opened:
-    """Render first: bad input must be refused before anything is contacted or started."""
-    rendered = render(resolve(target))
-    profile = rendered.profile
-    require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
-    graph = build_graph(rendered.manifests)
-    chosen_nodes(graph, only)
-    place = clusters.locate(rendered.profile, target, terminal, start=start)
-    return _Opened(rendered, graph, place, clusters.reach(place, rendered.profile, terminal.say))
 
 
 def deploy(options: DeployOptions) -> ExitCode:

@@ -1,0 +1,41 @@
+"""What most commands stand on: a rendered platform, judged offline, and the cluster it is meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from bakery_ops.bootstrap import Target, clusters
+from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.session import Rendered, render, resolve
+from bakery_ops.cluster.connection import Connection
+from bakery_ops.model.builder import build_graph
+from bakery_ops.model.graph import Graph
+from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.workflows.check import check, require
+from bakery_ops.workflows.deploy import chosen_nodes
+from bakery_ops.workflows.facts import read_facts
+
+
+class Opened(NamedTuple):
+    """A rendered platform and the cluster it is meant for."""
+
+    rendered: Rendered
+    graph: Graph
+    place: Place
+    connection: Connection
+
+    def facts(self) -> ClusterFacts:
+        return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
+
+
+def open_platform(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> Opened:
+    """Render first: bad input must be refused before anything is contacted or started."""
+    rendered = render(resolve(target))
+    profile = rendered.profile
+    require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
+    graph = build_graph(rendered.manifests)
+    chosen_nodes(graph, only)
+    place = clusters.locate(rendered.profile, target, terminal, start=start)
+    return Opened(rendered, graph, place, clusters.reach(place, rendered.profile, terminal.say))
