@@ -140,6 +140,113 @@ def verify_platform(
     return bootstrap.verify(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), only, output)
 
 
+@command
+def logs(
+    name: Annotated[str, Positional, "a workload, a Job or a service"],
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    previous: Annotated[bool, "what the containers said before their last restart"] = False,
+    tail: Annotated[int | None, "the last so many lines of each container (default: 200, all with --since)"] = None,
+    since: Annotated[str | None, "nothing older than this: 90s, 10m, 1h30m"] = None,
+    follow: Annotated[bool, "go on as lines are written; Ctrl-C ends it"] = False,
+) -> ExitCode:
+    """Print what a workload's containers say, init containers included, each line with its pod and container."""
+    return bootstrap.logs(bootstrap.LogOptions(**locals()))
+
+
+@command
+def seed(
+    name: Annotated[tuple[str, ...], Positional, "a seed Job or a service; several are possible (default: all)"] = (),
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
+    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Run seed Jobs again, or for the first time, with what they need: all, or those named."""
+    return bootstrap.seed(bootstrap.JobOptions(**locals()))
+
+
+@command
+def migrate(
+    name: Annotated[tuple[str, ...], Positional, "a migration or a service; several are possible (default: all)"] = (),
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
+    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Run migrations again, or for the first time, with what they need: all, or those named."""
+    return bootstrap.migrate(bootstrap.JobOptions(**locals()))
+
+
+@command
+def destroy(
+    profile: ProfileName = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    volumes: Annotated[bool, "also volumes, generated secrets and the namespace: the data is lost"] = False,
+    yes: Annotated[str | None, "confirm --volumes without a terminal: the namespace's exact name"] = None,
+    yes_context: YesContext = None,
+    dry_run: Annotated[bool, "show what would go and what would stay; nothing is removed"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Remove what deploys wrote, in reverse order, and wait until it is gone; data only with --volumes."""
+    return bootstrap.destroy(bootstrap.DestroyOptions(**locals()))
+
+
+# ---- routine -------------------------------------------------------------------------------------------------------
+
+
+@command(name="daily", default=True)
+def health_daily(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: Output = None,
+) -> ExitCode:
+    """The acceptance checks, memory use against its limits, and the warnings of the last day; read-only."""
+    return bootstrap.health_daily(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
+@command(name="weekly")
+def health_weekly(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: Output = None,
+) -> ExitCode:
+    """Jobs that ended long ago, what the autoscalers did, volumes; read-only."""
+    return bootstrap.health_weekly(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
+@command(name="monthly")
+def health_monthly(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+    output: Output = None,
+) -> ExitCode:
+    """Requests against use, certificates, the age of secrets; read-only."""
+    return bootstrap.health_monthly(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
 # ---- offline --------------------------------------------------------------------------------------------------------
 
 
@@ -271,6 +378,26 @@ def sandbox_images(profile: ProfileName = None, name: Instance = None) -> ExitCo
     return bootstrap.sandbox_images(profile, name)
 
 
+@command(name="skaffold", default=True)
+def dev_skaffold(
+    profile: Annotated[str, "a profile of bakery.toml that skaffold.yaml has too"] = "dev",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> ExitCode:
+    """Namespace, secrets and certificates, then `skaffold dev`: build, deploy, watch the sources."""
+    return bootstrap.dev(bootstrap.Target(profile, None, None, context, kubeconfig))
+
+
+@command(name="tilt")
+def dev_tilt(
+    profile: Annotated[str, "whose contexts and secrets are meant"] = "dev",
+    context: Context = None,
+    kubeconfig: Kubeconfig = None,
+) -> ExitCode:
+    """Namespace, secrets and certificates, then `tilt up`: live updates of the code in the pods."""
+    return bootstrap.dev_tilt(bootstrap.Target(profile, None, None, context, kubeconfig))
+
+
 # ---- development ----------------------------------------------------------------------------------------------------
 
 
@@ -289,6 +416,12 @@ namespace = Collection(
     doctor,
     test,
     verify_platform,
+    logs,
+    seed,
+    migrate,
+    destroy,
+    health=Collection(health_daily, health_weekly, health_monthly),
+    dev=Collection(dev_skaffold, dev_tilt),
     deploy=Collection(run, plan, status, history, rollback, unlock),
     platform=Collection(show),
     config=Collection(config_show),

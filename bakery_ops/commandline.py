@@ -74,6 +74,9 @@ def _made(function: Command, name: str | None, default: bool) -> Task[Any]:
     body.optional_positional = next(  # type: ignore[attr-defined]
         (f"--{key.replace('_', '-')}" for key, parameter in parameters.items() if parameter.is_optional_positional), ""
     )
+    body.repeats_positional = any(  # type: ignore[attr-defined]
+        parameter.is_optional_positional and parameter.is_repeatable for parameter in parameters.values()
+    )
     made = task(
         body,
         name=name,
@@ -271,15 +274,22 @@ class CommandLine(Program):
                     raise Exit(code=int(ExitCode.USAGE))
 
     def _with_flags(self, words: Sequence[str]) -> list[str]:
-        """Name the flag of an optional positional argument: Invoke takes a positional one for required."""
+        """Name the flag of an optional positional argument: Invoke takes a positional one for required, and knows no
+        repeated ones.
+
+        Bare words after a command that takes several are its own, whatever they are: `migrate check` must not migrate
+        everything and then check.
+        """
         commands = set(_task_names(self))
         named: list[str] = []
-        for position, word in enumerate(words):
-            before = words[position - 1] if position else ""
-            flag = _optional_positional(self, before) if before in commands else ""
-            if flag and not word.startswith("-") and word not in commands:
+        flag, repeats = "", False
+        for word in words:
+            is_value = bool(flag) and not word.startswith("-") and (repeats or word not in commands)
+            if is_value:
                 named.append(flag)
             named.append(word)
+            if not (is_value and repeats):
+                flag, repeats = _optional_positional(self, word) if word in commands and not is_value else ("", False)
         return named
 
     def parse_cleanup(self) -> None:
@@ -318,9 +328,10 @@ def _parse_failure(error: ParseError, program: CommandLine) -> Exit:
     return Exit(code=int(ExitCode.USAGE))
 
 
-def _optional_positional(program: CommandLine, command: str) -> str:
-    known = getattr(program.collection[command].body, "optional_positional", "")
-    return str(known)
+def _optional_positional(program: CommandLine, command: str) -> tuple[str, bool]:
+    """The flag that a bare word after `command` stands for, "" for none; whether several words may follow."""
+    body = program.collection[command].body
+    return getattr(body, "optional_positional", ""), getattr(body, "repeats_positional", False)
 
 
 def _task_names(program: CommandLine) -> list[str]:

@@ -191,15 +191,27 @@ class FakeCluster:
         if uid is not None and stored.body["metadata"]["uid"] != uid:
             return _refused(409, "Conflict", "the UID in the precondition does not match")
         self.about_to_mutate()
-        self.vanish(ref)
+        if stored.body["metadata"].get("finalizers"):
+            stored.body["metadata"].setdefault("deletionTimestamp", format_time(self.clock.now()))
+        else:
+            self.vanish(ref)
         self.mutated("delete", ref)
         return Answer(200, {})
 
     def logs(
-        self, namespace: str, pod: str, container: str, *, previous: bool = False, tail_lines: int = 50
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        tail_lines: int | None = 50,
+        since_seconds: int | None = None,
+        limit_bytes: int | None = 64 * 1024,
     ) -> Sequence[str]:
+        assert since_seconds is None, "the fake's lines have no age"
         self.calls.append(("logs", ObjectRef("", "Pod", namespace, pod)))
-        return tuple(self.log_lines.get((pod, container, previous), ()))[-tail_lines:]
+        return tuple(self.log_lines.get((pod, container, previous), ()))[-(tail_lines or 0) :]
 
     def proxy_get(
         self, namespace: str, service: str, port: str, path: str, *, timeout: float = 5.0
@@ -409,6 +421,34 @@ class FakeJournal:
         self.entries.update(entries)
         if self._cluster is not None:
             self._cluster.mutated("journal", ObjectRef("", "ConfigMap", "", "journal"))
+
+    def clear(self) -> None:
+        if self.entries:
+            if self._cluster is not None:
+                self._cluster.about_to_mutate()
+            self.entries.clear()
+            if self._cluster is not None:
+                self._cluster.mutated("journal", ObjectRef("", "ConfigMap", "", "journal"))
+
+
+class FakeInventory:
+    """The inventory in memory, lost with its namespace; `kill_at` of the cluster counts its writes too."""
+
+    def __init__(self, cluster: FakeCluster, namespace: ObjectRef) -> None:
+        self.refs: tuple[ObjectRef, ...] = ()
+        self._cluster, self._namespace = cluster, namespace
+
+    def read(self) -> Sequence[ObjectRef]:
+        if self._namespace not in self._cluster.stored:
+            self.refs = ()
+        return self.refs
+
+    def write(self, refs: Sequence[ObjectRef]) -> None:
+        wanted = tuple(sorted(set(refs)))
+        if wanted != self.refs:
+            self._cluster.about_to_mutate()
+            self.refs = wanted
+            self._cluster.mutated("inventory", ObjectRef("", "ConfigMap", "", "inventory"))
 
 
 def unreachable(seconds: float = 120.0) -> ClusterUnreachable:

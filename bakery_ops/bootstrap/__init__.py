@@ -43,6 +43,7 @@ class DeployOptions(NamedTuple):
     output: str | None = None
     report_file: tuple[str, ...] = ()
     resume: bool = False
+    rerun: tuple[str, ...] = ()
 
     @property
     def target(self) -> Target:
@@ -70,6 +71,57 @@ class RollbackOptions(NamedTuple):
         return Target(self.profile, None, self.namespace, self.context, self.kubeconfig, self.yes_context)
 
 
+class JobOptions(NamedTuple):
+    """The flags of `invoke seed` and `invoke migrate`, by the names the tasks give them."""
+
+    name: tuple[str, ...] = ()
+    profile: str | None = None
+    overlay: Path | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    yes_context: str | None = None
+    dry_run: bool = False
+    output: str | None = None
+
+
+class LogOptions(NamedTuple):
+    """The flags of `invoke logs`, by the names the task gives them."""
+
+    name: str
+    profile: str | None = None
+    overlay: Path | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    previous: bool = False
+    tail: int | None = None
+    since: str | None = None
+    follow: bool = False
+
+    @property
+    def target(self) -> Target:
+        return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig)
+
+
+class DestroyOptions(NamedTuple):
+    """The flags of `invoke destroy`, by the names the task gives them."""
+
+    profile: str | None = None
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    volumes: bool = False
+    yes: str | None = None
+    yes_context: str | None = None
+    dry_run: bool = False
+    output: str | None = None
+
+    @property
+    def target(self) -> Target:
+        return Target(self.profile, None, self.namespace, self.context, self.kubeconfig, self.yes_context)
+
+
 _HOMES = {
     "deploy": "deploying",
     "plan": "deploying",
@@ -78,6 +130,15 @@ _HOMES = {
     "history": "releases",
     "rollback": "releases",
     "verify": "deploying",
+    "destroy": "removals",
+    "logs": "logs",
+    "health_daily": "routine",
+    "health_weekly": "routine",
+    "health_monthly": "routine",
+    "dev": "developing",
+    "dev_tilt": "developing",
+    "seed": "jobs",
+    "migrate": "jobs",
     "check": "offline",
     "capacity": "offline",
     "platform_show": "offline",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 
 from bakery_ops.bootstrap import Target, clusters
-from bakery_ops.bootstrap.session import render, resolve
+from bakery_ops.bootstrap.session import Rendered, render, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.credentials.mint import Mint
@@ -77,11 +77,7 @@ def _ensure(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[Se
     place = clusters.locate(rendered.profile, target, terminal)
     connection = clusters.reach(place, rendered.profile, terminal.say)
     with closing(connection):
-        namespace = ObjectRef("", "Namespace", "", rendered.profile.namespace)
-        if connection.requests.read(namespace).status == 404:
-            for manifest in rendered.manifests:
-                if manifest.ref == namespace and (answer := connection.requests.apply(manifest)).status >= 300:
-                    raise PreflightRefused(f"cannot create the namespace {namespace.name}: {answer.message}")
+        _namespace(connection, rendered)
         done = secrets_workflow.ensure(
             connection.requests,
             Mint(connection.clock.now),
@@ -91,6 +87,20 @@ def _ensure(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[Se
         )
     _table(terminal, done.rows)
     return ExitCode.OK
+
+
+def prepare(connection: Connection, rendered: Rendered, say: Say) -> None:
+    """The namespace, and every secret and certificate in it: what another engine's deploy finds there already."""
+    _namespace(connection, rendered)
+    ensure(connection, rendered.manifests, rendered.profile.namespace, say)
+
+
+def _namespace(connection: Connection, rendered: Rendered) -> None:
+    namespace = ObjectRef("", "Namespace", "", rendered.profile.namespace)
+    if connection.requests.read(namespace).status == 404:
+        for manifest in rendered.manifests:
+            if manifest.ref == namespace and (answer := connection.requests.apply(manifest)).status >= 300:
+                raise PreflightRefused(f"cannot create the namespace {namespace.name}: {answer.message}")
 
 
 def _check(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[SecretSpec]]) -> ExitCode:

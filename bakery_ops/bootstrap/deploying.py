@@ -6,24 +6,22 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from typing import NamedTuple
 
 from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
 from bakery_ops.bootstrap import credentials as credentials_commands
-from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.opened import Opened, open_platform
+from bakery_ops.bootstrap.outcomes import EXIT
 from bakery_ops.bootstrap.recording import recording_of, releases_of, require_resumable
-from bakery_ops.bootstrap.session import REPOSITORY, Rendered, lock_seconds, render, resolve
+from bakery_ops.bootstrap.session import REPOSITORY, lock_seconds, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
-from bakery_ops.cluster.journal import ApiJournal
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.errors import ExitCode, UsageError
-from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.report import deploys, plans
 from bakery_ops.report.live import LiveProgress
@@ -32,67 +30,22 @@ from bakery_ops.report.releases import live_number, live_release
 from bakery_ops.report.runs import RunFolder
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks, verification_document
-from bakery_ops.rules.readiness.observation import ClusterFacts
-from bakery_ops.rules.rollout.events import LeaseLost, Outcome
+from bakery_ops.rules.rollout.events import LeaseLost
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.rules.verdict import Verdict
 from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
 from bakery_ops.workflows.capacity import prove_on_cluster
-from bakery_ops.workflows.check import check, require
-from bakery_ops.workflows.deploy import Amend, Ports, Watchers, Wishes, as_planned, chosen_nodes
+from bakery_ops.workflows.deploy import Ports, Watchers, Wishes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
 from bakery_ops.workflows.difference import differences
-from bakery_ops.workflows.facts import read_facts
 from bakery_ops.workflows.observe import completed_and_gone, judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers
 from bakery_ops.workflows.unchanged import Quick
 from bakery_ops.workflows.verify import verify as verify_platform
 
-_EXIT = {
-    Outcome.SUCCEEDED: ExitCode.OK,
-    Outcome.FAILED: ExitCode.FAILED,
-    Outcome.TIMED_OUT: ExitCode.TIMEOUT,
-    Outcome.INTERRUPTED: ExitCode.INTERRUPTED,
-    Outcome.LOCK_LOST: ExitCode.LOCKED,
-    Outcome.UNREACHABLE: ExitCode.TIMEOUT,
-}
 _WIDTH = 16
-
-
-class Opened(NamedTuple):
-    """A platform, rendered or recorded, and the cluster it is meant for.
-
-    `errand`: what this is besides a deploy of everything, for the record (`rules.releases.Release`).
-    """
-
-    rendered: Rendered
-    graph: Graph
-    place: Place
-    connection: Connection
-    amend: Amend = as_planned
-    errand: Mapping[str, str] = {}
-
-    @property
-    def journal(self) -> ApiJournal:
-        connection = self.connection
-        return ApiJournal(connection.transport, connection.retrier, self.rendered.profile.namespace)
-
-    def facts(self) -> ClusterFacts:
-        return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
-
-
-def _open(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> Opened:
-    """Render first: bad input must be refused before anything is contacted or started."""
-    rendered = render(resolve(target))
-    profile = rendered.profile
-    require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
-    graph = build_graph(rendered.manifests)
-    chosen_nodes(graph, only)
-    place = clusters.locate(rendered.profile, target, terminal, start=start)
-    connection = clusters.reach(place, rendered.profile, terminal.say)
-    return Opened(rendered, graph, place, connection, errand={"only": ", ".join(only)} if only else {})
 
 
 def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None) -> ExitCode:
@@ -100,7 +53,7 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
     terminal = Terminal()
     reports = deploys.destinations(options.report_file)
     _require_consistent(options)
-    opened = (opening or _open)(options.target, terminal, start=not options.dry_run, only=options.only)
+    opened = (opening or open_platform)(options.target, terminal, start=not options.dry_run, only=options.only)
     with ExitStack() as stack:
         stack.callback(opened.connection.close)
         if options.resume:
@@ -121,7 +74,7 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
             print(json.dumps(summary, indent=1, default=str))  # noqa: T201
         else:
             deploys.show(terminal, report, folder.path, _hints(opened))
-    return _EXIT[report.outcome]
+    return EXIT[report.outcome]
 
 
 def _require_consistent(options: DeployOptions) -> None:
@@ -155,7 +108,7 @@ def _hints(opened: Opened) -> list[str]:
 def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
     """What a deploy would change, as the API server answers to dry runs. Exit 4 when it would refuse something."""
     terminal = Terminal()
-    opened = _open(target, terminal)
+    opened = open_platform(target, terminal)
     with closing(opened.connection):
         wishes = Wishes(dry_run=True, simulated=opened.place.simulated)
         decided = deploy_platform(opened.graph, wishes, _ports(opened, terminal), Watchers()).plan
@@ -175,7 +128,7 @@ def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
 
 def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
     terminal = Terminal()
-    opened = _open(target, terminal)
+    opened = open_platform(target, terminal)
     with closing(opened.connection):
         report = verify_platform(
             opened.connection.requests,
@@ -197,7 +150,7 @@ def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
 def deploy_status(target: Target, output: str | None) -> ExitCode:
     """Where every workload stands, and who holds the lock. Exit 3 when something is not ready."""
     terminal = Terminal()
-    opened = _open(target, terminal)
+    opened = open_platform(target, terminal)
     with closing(opened.connection):
         standing = judge_now(
             opened.connection.requests,
@@ -234,6 +187,7 @@ def _wishes(options: DeployOptions, opened: Opened) -> Wishes:
     )
     return Wishes(
         only=options.only,
+        rerun=options.rerun,
         dry_run=options.dry_run,
         force_conflicts=options.force_conflicts,
         recreate=options.recreate,

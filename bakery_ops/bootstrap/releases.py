@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from bakery_ops.bootstrap import DeployOptions, RollbackOptions, Target, clusters, deploying
+from bakery_ops.bootstrap.opened import Opened
 from bakery_ops.bootstrap.recording import releases_of
 from bakery_ops.bootstrap.session import Rendered, resolve
 from bakery_ops.cluster.connection import Connection
@@ -67,14 +68,14 @@ def _opened(
     place: clusters.Place,
     connection: Connection,
     terminal: Terminal,
-) -> deploying.Opened:
+) -> Opened:
     """The recorded text in the place of a render, judged as one. Its images were built when it was deployed."""
     contents = releases.read(release.number)
     manifests = parsed(contents)
     overlay = release.facts.get("overlay", profile.overlay)
     profile = dataclasses.replace(profile, overlay=overlay, images="present", engine="staged", nodes=())
     require(check(manifests, namespace=profile.namespace, strict=profile.protected))
-    return deploying.Opened(
+    return Opened(
         Rendered(profile, Path(overlay), contents.text, manifests),
         build_graph(manifests),
         place,

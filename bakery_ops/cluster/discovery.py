@@ -12,6 +12,7 @@ import msgspec
 
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Transport
+from bakery_ops.errors import OperationFailed
 from bakery_ops.model.manifest import ObjectRef
 
 # Aggregated discovery (Kubernetes 1.30, stable): every group in one answer. Older servers answer the plain form.
@@ -178,15 +179,27 @@ class Discovery:
                 self._refresh(unknown)
         return {pair: pair in self._found for pair in sorted(wanted)}
 
-    def _refresh(self, groups: set[str]) -> None:
+    def namespaced(self) -> tuple[tuple[str, Resource], ...]:
+        """(kind, Resource) of every kind that lives in namespaces, Kubernetes' own and all others.
+
+        Raises: OperationFailed: the server does not tell all of them. ClusterUnreachable.
+        """
+        with self._lock:
+            if not self._refresh(None) or self.stale:
+                raise OperationFailed("The API server does not tell which kinds it serves.", details=self.stale)
+        return tuple((kind, resource) for (_, kind), resource in self._found.items() if resource.namespaced)
+
+    def _refresh(self, groups: set[str] | None) -> bool:
+        """Learn the kinds of `groups` (None: of all); whether the server answered."""
         reply = self._retrier.call(lambda: self._transport.send("discovery", "GET", "/apis", accept=_AGGREGATED))
         if reply.status != 200:
-            return
+            return False
         answer = msgspec.json.decode(reply.body, type=_Aggregated)
         if answer.kind == "APIGroupDiscoveryList":
             self._take_aggregated(answer)
         else:
             self._take_plain(msgspec.json.decode(reply.body, type=_PlainGroups), groups)
+        return True
 
     def _take_aggregated(self, answer: _Aggregated) -> None:
         stale = []
@@ -200,12 +213,14 @@ class Discovery:
                     self._found.setdefault((name, item.response_kind.kind), resource)
         self.stale = tuple(stale)
 
-    def _take_plain(self, answer: _PlainGroups, groups: set[str]) -> None:
+    def _take_plain(self, answer: _PlainGroups, groups: set[str] | None) -> None:
+        self.stale = ()
         for group in answer.groups:
-            for version in group.versions if group.name in groups else ():
+            for version in group.versions if groups is None or group.name in groups else ():
                 path = f"/apis/{version.group_version}"
                 reply = self._retrier.call(partial(self._transport.send, "discovery", "GET", path))
                 if reply.status != 200:
+                    self.stale = (*self.stale, version.group_version)
                     continue  # a broken aggregated API must not hide the other groups (F27)
                 for item in msgspec.json.decode(reply.body, type=_PlainResources).resources:
                     if "/" not in item.name:

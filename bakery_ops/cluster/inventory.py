@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bakery_ops.cluster.records import Access, Body, config_map
+from bakery_ops.cluster.requests import ApiRequests
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Transport
 from bakery_ops.errors import OperationFailed
@@ -52,6 +53,16 @@ class ApiInventory:
             return config_map(self._ref, live, {_KEY: "".join("/".join(ref) + "\n" for ref in wanted)})
 
         self._access.change(self._ref, edit)
+
+
+def elsewhere(requests: ApiRequests, namespace: str) -> Mapping[ObjectRef, str]:
+    """What the inventories of other namespaces hold: ref -> that namespace.
+
+    Raises: OperationFailed: they cannot be listed or understood. ClusterUnreachable.
+    """
+    items = requests.list("", "ConfigMap", None, field_selector=f"metadata.name={NAME}")
+    others = [item for item in items if item["metadata"]["namespace"] != namespace]
+    return {ref: item["metadata"]["namespace"] for item in others for ref in _parse(item)}
 
 
 def _parse(body: Body) -> tuple[ObjectRef, ...]:

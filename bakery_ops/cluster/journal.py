@@ -53,6 +53,14 @@ class ApiJournal:
 
         self._written = self._access.change(self._ref, edit, known=self._written)
 
+    def clear(self) -> None:
+        """Forget every entry, so that Jobs run again; no write where there is none. Raises as `record` does."""
+
+        def edit(live: Body | None) -> Body | None:
+            return config_map(self._ref, live, {_KEY: "{}"}) if _entries(live or {}) else None
+
+        self._written = self._access.change(self._ref, edit)
+
 
 def _entries(body: Body) -> dict[str, JournalEntry]:
     text = (body.get("data") or {}).get(_KEY, "{}")

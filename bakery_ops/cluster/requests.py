@@ -153,11 +153,24 @@ class ApiRequests:
         )
 
     def logs(
-        self, namespace: str, pod: str, container: str, *, previous: bool = False, tail_lines: int = 50
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        tail_lines: int | None = 50,
+        since_seconds: int | None = None,
+        limit_bytes: int | None = _LOG_BYTES,
     ) -> Sequence[str]:
-        """The last lines of a container, raw (they may hold control characters); () when there is no log."""
+        """The last lines of a container, raw (they may hold control characters); () when there is no log.
+
+        None is no limit. `limit_bytes` cuts at the end: the server counts it from the first line it sends.
+        """
         path = BUILT_IN["", "Pod"].path(namespace, pod) + "/log"
-        query: Query = {"container": container, "previous": previous, "tailLines": tail_lines, "limitBytes": _LOG_BYTES}
+        limits = {"tailLines": tail_lines, "sinceSeconds": since_seconds, "limitBytes": limit_bytes}
+        given = {key: number for key, number in limits.items() if number is not None}
+        query: Query = {"container": container, "previous": previous, **given}
         reply = self._retrier.call(lambda: self._transport.send("log", "GET", path, query, accept="*/*"), budget=10.0)
         if reply.status != 200:
             return ()

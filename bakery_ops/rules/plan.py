@@ -122,7 +122,7 @@ def plan(
         only: Names of nodes that may be written; () means all. The others are watched, never written, never pruned.
         prune: Whether orphans may be deleted at all. Never together with `only` (it would delete the rest).
         prune_kinds: Kinds of `PROTECTED_KINDS` that a flag has named, so that their orphans are deleted too.
-        rerun: Jobs to run again although nothing changed.
+        rerun: Jobs to run again although nothing changed; one that runs already is waited for.
         recreate: Nodes to delete and create anew where their content changed: the way past an immutable field.
     Raises: TargetRefused: an empty render, data among `recreate`, or more than 20 % of the inventory would be pruned.
     """
@@ -199,7 +199,7 @@ def _content_changed(live: Live, digest: str) -> bool:
 
 def _replacement(desired: Manifest, live: Live, changed: str, rerun: bool) -> str:
     """Why this live Job has to be deleted and created anew, or "". A Job's template is immutable."""
-    if rerun:
+    if rerun and not _is_running(live):
         return "asked for"
     if _condition(live, "Failed") or _condition(live, "FailureTarget"):
         return "failed before"
@@ -208,6 +208,11 @@ def _replacement(desired: Manifest, live: Live, changed: str, rerun: bool) -> st
     if (live.get("spec") or {}).get("suspend") and not desired.spec.get("suspend"):
         return "suspended after a failure"  # by us (SuspendJob), so that it could not run behind a reported failure
     return ""
+
+
+def _is_running(live: Live) -> bool:
+    """To ask for a Job that runs is to wait for it; a migration must not be killed halfway."""
+    return bool((live.get("status") or {}).get("active")) and not (live.get("spec") or {}).get("suspend")
 
 
 def _condition(live: Live, kind: str) -> bool:

@@ -1,10 +1,13 @@
-"""How a deploy and a verification ended, as values: what workflows return and reports draw."""
+"""How a deploy, a verification and a destroy ended, as values: what workflows return and reports draw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
+from typing import NamedTuple
 
+from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import CheckResult
 from bakery_ops.rules.plan import Plan
@@ -42,3 +45,35 @@ class DeployReport:
         if self.rollout is not None and self.rollout.outcome is not Outcome.SUCCEEDED:
             return self.rollout.outcome
         return Outcome.SUCCEEDED if self.verified is None or self.verified.passed else Outcome.FAILED
+
+
+class Fate(Enum):
+    """What became of one object in a destroy."""
+
+    REMOVED = "removed"
+    GONE = "was gone before"
+    KEPT = "kept"
+    HANGING = "still there"
+    REFUSED = "refused"
+    SKIPPED = "not tried"
+    UNKNOWN = "unknown"
+
+
+class Removed(NamedTuple):
+    """One object and what became of it; `why` is "" where the fate says it all."""
+
+    ref: ObjectRef
+    fate: Fate
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalReport:
+    """How a destroy ended. `notes`: what the user should know besides."""
+
+    outcome: Outcome
+    rows: tuple[Removed, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def of(self, *fates: Fate) -> tuple[Removed, ...]:
+        return tuple(row for row in self.rows if row.fate in fates)

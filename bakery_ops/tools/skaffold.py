@@ -63,9 +63,9 @@ def run_argv(
     return (str(skaffold), command, *_profile(profile), *built, *_cluster(context, kubeconfig))
 
 
-def dev_argv(skaffold: Path, *, context: str, kubeconfig: Path | None = None) -> tuple[str, ...]:
+def dev_argv(skaffold: Path, profile: str, *, context: str, kubeconfig: Path | None = None) -> tuple[str, ...]:
     """Build, deploy, watch the sources, forward ports; to be run with the terminal (`process.become`)."""
-    return (str(skaffold), "dev", *_cluster(context, kubeconfig))
+    return (str(skaffold), "dev", *_profile(profile), *_cluster(context, kubeconfig))
 
 
 def _profile(profile: str) -> tuple[str, ...]:

@@ -111,9 +111,11 @@ class Wishes(NamedTuple):
     """What the user asked of this deploy. `simulated`: nothing really runs there. `workers`: parallel writes.
 
     `recreate`, `prune_kinds`, `allow_mass_prune`: what may be deleted (see `rules.plan.plan`).
+    `rerun`: Jobs to run again although nothing changed.
     """
 
     only: tuple[str, ...] = ()
+    rerun: tuple[str, ...] = ()
     dry_run: bool = False
     force_conflicts: bool = False
     recreate: tuple[str, ...] = ()
@@ -279,6 +281,7 @@ def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], wishes: Wishes) 
         prune_kinds=wishes.prune_kinds,
         allow_mass_prune=wishes.allow_mass_prune,
         recreate=wishes.recreate,
+        rerun=wishes.rerun,
     )
     return ports.amend(decided, graph, seen, journal), seen
 

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 from bakery_ops.model.answer import Answer as Answer  # the value these ports speak in
 from bakery_ops.model.manifest import Manifest, ObjectRef
 
+LOG_BYTES = 64 * 1024
+"""How much of a log is evidence enough."""
+
 Say = Callable[[str], None]
 """One progress line for the user; goes to stderr."""
 
@@ -69,8 +72,17 @@ class Requests(Protocol):
     def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer: ...
 
     def logs(
-        self, namespace: str, pod: str, container: str, *, previous: bool = False, tail_lines: int = 50
-    ) -> Sequence[str]: ...
+        self,
+        namespace: str,
+        pod: str,
+        container: str,
+        *,
+        previous: bool = False,
+        tail_lines: int | None = 50,
+        since_seconds: int | None = None,
+        limit_bytes: int | None = LOG_BYTES,
+    ) -> Sequence[str]:
+        """The last lines of a container; () when there is no log. None is no limit."""
 
     def proxy_get(
         self, namespace: str, service: str, port: str, path: str, *, timeout: float = 5.0

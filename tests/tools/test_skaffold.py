@@ -84,7 +84,7 @@ def test_our_flags_are_skaffolds(run: Run, skaffold_program: Path, tmp_path: Pat
         skaffold.render_argv(skaffold_program, "prod", tmp_path / "out.yaml"),
         skaffold.run_argv(skaffold_program, "prod", context="c", kubeconfig=tmp_path / "k"),
         skaffold.run_argv(skaffold_program, "prod", context="c", build_output=tmp_path / "out.json"),
-        skaffold.dev_argv(skaffold_program, context="c", kubeconfig=tmp_path / "k"),
+        skaffold.dev_argv(skaffold_program, "sandbox", context="c", kubeconfig=tmp_path / "k"),
     ]
     for _program, command, *words in commands:
         known = run([skaffold_program, command, "--help"]).stdout

@@ -33,9 +33,15 @@ def name(word: Annotated[str, Positional, "a word"]) -> ExitCode:
     return ExitCode.CHANGES
 
 
+@command(name="several")
+def several(words: Annotated[tuple[str, ...], Positional, "some words"] = (), force: bool = False) -> None:
+    """Takes any number of words."""
+    seen.append((words, force))
+
+
 def run(*words: str) -> int:
     seen.clear()
-    program = CommandLine(namespace=Collection(take, name), name="invoke", version="0")
+    program = CommandLine(namespace=Collection(take, name, several), name="invoke", version="0")
     try:
         program.run(["invoke", *words])
     except SystemExit as end:
@@ -51,6 +57,30 @@ def test_defaults_are_the_functions_own():
 def test_words_become_the_annotated_types():
     assert run("take", "--count", "3", "--mode", "slow", "--path", "/x", "--item", "1", "--item", "2", "--force") == 0
     assert seen == [(3, "slow", Path("/x"), (1, 2), True)]
+
+
+@pytest.mark.parametrize(
+    ("typed", "taken"),
+    [
+        ((), ((), False)),
+        (("a",), (("a",), False)),
+        (("a", "b", "--force"), (("a", "b"), True)),
+        (("--words", "a", "--force"), (("a",), True)),
+    ],
+)
+def test_any_number_of_bare_words_may_follow_a_command_that_takes_several(typed, taken):
+    assert run("several", *typed) == 0
+    assert seen == [taken]
+
+
+def test_a_bare_word_after_a_command_that_takes_several_is_never_another_command():
+    assert run("several", "several", "take") == 0
+    assert seen == [(("several", "take"), False)]
+
+
+def test_another_command_may_follow_after_a_flag():
+    assert run("several", "a", "--force", "name", "x") == ExitCode.CHANGES
+    assert seen == [(("a",), True), "x"]
 
 
 def test_the_result_of_the_function_is_the_exit_code():

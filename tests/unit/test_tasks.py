@@ -110,12 +110,26 @@ def test_help_ends_with_the_exit_codes():
         (("deploy.rollback", "--to", "-1"), "is negative"),
         (("deploy.rollback", "--to", "one"), "is not a whole number"),
         (("colima.start", "--size", "huge"), "known: minimal, rich, standard"),
+        (("logs", "auth-servise"), "did you mean 'auth-service'"),
+        (("logs", "auth-service", "--since", "5x"), "--since: '5x' is not a duration"),
+        (("logs", "auth-service", "--tail", "-1"), "negative"),
+        (("logs", "auth-service", "--follow", "--previous"), "drop one of them"),
+        (("seed", "uesrs"), "did you mean 'users'"),
+        (("migrate", "auth", "nowhere-at-all"), "known: "),
         (("sandbox.start", "--node", "8"), "8cpu,20Gi"),
     ],
 )
 def test_bad_input_ends_in_64_and_says_what_would_be_right(words, hint):
     ended = invoke(*words)
     assert (ended.returncode, hint in ended.stderr) == (64, True), ended.stderr
+
+
+@pytest.mark.parametrize("command", ["dev", "dev.tilt"])
+def test_a_program_that_is_missing_is_said_before_anything_is_contacted(command, tmp_path):
+    argv = [sys.executable, "-m", "bakery_ops.commandline", command, "--kubeconfig", str(tmp_path / "none")]
+    environment = {**os.environ, "PATH": str(tmp_path)}
+    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    assert (ended.returncode, "next: to get" in ended.stderr) == (64, True), ended.stderr
 
 
 def test_a_closed_pipe_ends_quietly_in_141():

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from bakery_ops.cluster.inventory import ApiInventory
+from bakery_ops.cluster.inventory import ApiInventory, elsewhere
 from bakery_ops.errors import OperationFailed
 from bakery_ops.model.manifest import ObjectRef
-from tests.unit.cluster.scripted import Client, ScriptedServer, status
+from tests.unit.cluster.scripted import Client, Say, ScriptedServer, status
 from tests.unit.cluster.stored import Stored
 
 MAPS = "/api/v1/namespaces/shop/configmaps"
@@ -71,3 +71,14 @@ def test_a_forbidden_inventory_is_an_error_and_not_an_empty_one(
     server.expect("GET", f"{MAPS}/bakery-ops-inventory", status(403, "Forbidden", "no"))
     with pytest.raises(OperationFailed):
         inventory.read()
+
+
+def test_what_other_namespaces_hold_is_told_with_their_names(server: ScriptedServer, client: Client) -> None:
+    def item(namespace: str, *refs: ObjectRef) -> dict[str, object]:
+        text = "".join("/".join(ref) + "\n" for ref in refs)
+        metadata = {"name": "bakery-ops-inventory", "namespace": namespace}
+        return {"metadata": metadata, "data": {"objects": text}}
+
+    high = ObjectRef("scheduling.k8s.io", "PriorityClass", "", "high")
+    server.expect("GET", "/api/v1/configmaps", Say(200, {"items": [item("shop", WEB), item("other", high)]}))
+    assert elsewhere(client.requests, "shop") == {high: "other"}

@@ -101,3 +101,15 @@ def test_a_lost_lock_writes_no_journal(stored: Stored, client: Client) -> None:
     with pytest.raises(Locked):
         ApiJournal(client.transport, client.retrier, "shop").record({"a": DONE})
     assert stored.writes == 0
+
+
+def test_a_cleared_journal_is_empty_and_clearing_it_again_writes_nothing(stored: Stored, journal: ApiJournal) -> None:
+    journal.record({"a": DONE})
+    journal.clear()
+    journal.clear()
+    assert (journal.read(), stored.writes) == ({}, 2)
+
+
+def test_clearing_a_journal_that_never_was_writes_nothing(stored: Stored, journal: ApiJournal) -> None:
+    journal.clear()
+    assert stored.writes == 0

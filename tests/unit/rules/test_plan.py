@@ -143,6 +143,12 @@ def test_a_job_asked_for_runs_whatever_the_journal_says() -> None:
     )
 
 
+def test_a_job_asked_for_that_runs_already_is_waited_for_and_not_killed() -> None:
+    running = finished("Complete")
+    running.set_status(job().ref, conditions=[], active=1)
+    assert step_of(job(), running, rerun=["seed"]).action is Action.SKIP
+
+
 def test_only_jobs_are_done_by_the_journal() -> None:
     journal = {"web": JournalEntry(content_hash(node("web").manifest), "u", "ready", 0.0)}
     assert step_of(node("web"), FakeCluster(), journal=journal).action is Action.APPLY

@@ -44,7 +44,7 @@ def test_images_built_before_are_deployed_without_building_again() -> None:
 
 
 def test_a_context_that_looks_like_an_option_stays_a_value() -> None:
-    assert skaffold.dev_argv(PROGRAM, context="--help")[-1] == "--kube-context=--help"
+    assert skaffold.dev_argv(PROGRAM, "dev", context="--help")[-1] == "--kube-context=--help"
     assert tilt.up_argv(Path("tilt"), context="--help")[-1] == "--context=--help"
     assert tilt.result_argv(Path("tilt"), context="x")[1:] == ("alpha", "tiltfile-result", "--context=x")
 

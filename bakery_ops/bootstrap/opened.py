@@ -1,0 +1,53 @@
+"""What most commands stand on: a rendered platform, judged offline, and the cluster it is meant for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from bakery_ops.bootstrap import Target, clusters
+from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.session import Rendered, render, resolve
+from bakery_ops.cluster.connection import Connection
+from bakery_ops.cluster.journal import ApiJournal
+from bakery_ops.model.builder import build_graph
+from bakery_ops.model.graph import Graph
+from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.workflows.check import check, require
+from bakery_ops.workflows.deploy import Amend, as_planned, chosen_nodes
+from bakery_ops.workflows.facts import read_facts
+
+
+class Opened(NamedTuple):
+    """A platform, rendered or recorded, and the cluster it is meant for.
+
+    `errand`: what this is besides a deploy of everything, for the record (`rules.releases.Release`).
+    """
+
+    rendered: Rendered
+    graph: Graph
+    place: Place
+    connection: Connection
+    amend: Amend = as_planned
+    errand: Mapping[str, str] = {}
+
+    @property
+    def journal(self) -> ApiJournal:
+        connection = self.connection
+        return ApiJournal(connection.transport, connection.retrier, self.rendered.profile.namespace)
+
+    def facts(self) -> ClusterFacts:
+        return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
+
+
+def open_platform(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> Opened:
+    """Render first: bad input must be refused before anything is contacted or started."""
+    rendered = render(resolve(target))
+    profile = rendered.profile
+    require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
+    graph = build_graph(rendered.manifests)
+    chosen_nodes(graph, only)
+    place = clusters.locate(rendered.profile, target, terminal, start=start)
+    connection = clusters.reach(place, rendered.profile, terminal.say)
+    return Opened(rendered, graph, place, connection, errand={"only": ", ".join(only)} if only else {})

@@ -1,0 +1,192 @@
+"""A destroy under way: delete wave after wave, wait until each is gone, note what became of every object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bakery_ops.errors import ClusterUnreachable
+from bakery_ops.model.manifest import WORKLOAD_KINDS, ObjectRef
+from bakery_ops.rules.plan import PruneStep
+from bakery_ops.rules.removal import Removal
+from bakery_ops.rules.reports import Fate, RemovalReport, Removed
+from bakery_ops.rules.rollout.events import Outcome
+from bakery_ops.workflows.interrupts import interruptible
+from bakery_ops.workflows.ports import Clock, Requests, Say
+from bakery_ops.workflows.rollout_requests import refusal
+
+GRACE = 30.0  # seconds Kubernetes gives a pod to end, where its template says nothing
+_LATE = 60.0  # seconds past the grace period after which finalizers are worth naming (docs/readiness.md)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
+
+_FATES = {Fate.REFUSED: Outcome.FAILED, Fate.UNKNOWN: Outcome.UNREACHABLE, Fate.HANGING: Outcome.TIMED_OUT}
+
+
+class Inventory(Protocol):
+    """Every object we wrote and did not delete."""
+
+    def read(self) -> Sequence[ObjectRef]: ...
+    def write(self, refs: Sequence[ObjectRef]) -> None: ...
+
+
+class Journal(Protocol):
+    """What runs recorded of each node, in the cluster."""
+
+    def clear(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The adapters a destroy works through.
+
+    Attributes:
+        namespace: Where the lock, the inventory and the journal are kept.
+        lock: Makes the context manager that holds the deploy lock; every write asks it first.
+        contents: Everything in a namespace ({apiVersion, kind, metadata}); raises OperationFailed where it cannot tell.
+        elsewhere: What the inventories of other namespaces hold: ref -> namespace.
+        deleters: A pool for deletions and the reads that wait for them.
+    """
+
+    namespace: str
+    requests: Requests
+    clock: Clock
+    inventory: Inventory
+    journal: Journal
+    lock: Callable[[], AbstractContextManager[object]]
+    contents: Callable[[str], Sequence[Mapping[str, Any]]]
+    elsewhere: Callable[[], Mapping[ObjectRef, str]]
+    deleters: Executor
+    say: Say
+
+
+class Run:
+    """One destroy under way. `fates` holds what became of each object so far."""
+
+    def __init__(self, decided: Removal, ports: Ports, deadline: float) -> None:
+        self._decided, self._ports, self._deadline = decided, ports, deadline
+        self._fates: dict[ObjectRef, Removed] = {ref: Removed(ref, Fate.GONE) for ref in decided.gone}
+        self._fates |= {step.ref: Removed(step.ref, Fate.KEPT, step.kept) for step in decided.kept}
+        self._interrupted = False
+
+    def carry_out(self) -> RemovalReport:
+        """Wave after wave; our own namespace, in which the inventory is kept, at the very end."""
+        home = ObjectRef("", "Namespace", "", self._ports.namespace)
+        others = [(step,) for step in self._decided.namespaces if step.ref != home]
+        last = [(step,) for step in self._decided.namespaces if step.ref == home]
+        with interruptible(self._interrupt):
+            outcome = self._remove_all([*self._decided.waves, *others])
+            self._correct_inventory()
+            return self.report(outcome or self._remove_all(last))
+
+    def watch(self, step: PruneStep) -> RemovalReport:
+        """Wait for an object that is being deleted already."""
+        self._ports.say(f"{step.ref} is being deleted already; waiting for its end")
+        with interruptible(self._interrupt):
+            self._wait([step])
+            return self.report(self._trouble([step]))
+
+    def report(self, outcome: Outcome | None) -> RemovalReport:
+        for step in self._decided.doomed:
+            self._fates.setdefault(step.ref, Removed(step.ref, Fate.SKIPPED))
+        rows = tuple(self._fates[ref] for ref in sorted(self._fates))
+        return RemovalReport(outcome or Outcome.SUCCEEDED, rows, self._decided.notes)
+
+    def _remove_all(self, waves: Sequence[Sequence[PruneStep]]) -> Outcome | None:
+        """Why it ended early, or None. What a wave could not remove may still need what comes after it."""
+        for wave in waves:
+            if (outcome := self._remove(wave)) is not None:
+                return outcome
+        return None
+
+    def _interrupt(self) -> None:
+        self._interrupted = True
+
+    def _correct_inventory(self) -> None:
+        gone = {ref for ref, row in self._fates.items() if row.fate in (Fate.REMOVED, Fate.GONE)}
+        everything = {*self._decided.gone, *(step.ref for step in (*self._decided.doomed, *self._decided.kept))}
+        self._ports.inventory.write(sorted(everything - gone))
+
+    def _remove(self, wave: Sequence[PruneStep]) -> Outcome | None:
+        """Delete a wave and wait until it is gone. Why nothing more may follow, or None."""
+        if self._interrupted:
+            return Outcome.INTERRUPTED
+        self._ports.say(f"removing {_told(wave)}")
+        for row in self._ports.deleters.map(self._delete, wave):
+            self._fates[row.ref] = row
+        self._wait([step for step in wave if self._fates[step.ref].fate is Fate.HANGING])
+        return self._trouble(wave)
+
+    def _delete(self, step: PruneStep) -> Removed:
+        """A workload stays in the foreground until its pods are gone, so that none outlives what it needs."""
+        propagation = "Foreground" if step.ref.kind in WORKLOAD_KINDS else "Background"
+        try:
+            answer = self._ports.requests.delete(step.ref, uid=step.uid, propagation=propagation)
+        except ClusterUnreachable as error:
+            return Removed(step.ref, Fate.UNKNOWN, str(error))
+        if answer.status < 300:
+            return Removed(step.ref, Fate.HANGING)
+        if answer.status == 404:
+            return Removed(step.ref, Fate.GONE)
+        return Removed(step.ref, Fate.REFUSED, ": ".join(refusal(answer)))
+
+    def _wait(self, steps: Sequence[PruneStep]) -> None:
+        clock = self._ports.clock
+        began, pause, told = clock.now(), _FIRST_PAUSE, set[ObjectRef]()
+        left = list(steps)
+        while left:
+            for row in self._ports.deleters.map(self._look, left):
+                self._fates[row.ref] = row
+            left = [step for step in left if self._fates[step.ref].fate is Fate.HANGING]
+            passed = clock.now() - began
+            if not left or self._interrupted or passed >= self._deadline:
+                return
+            if passed > GRACE + _LATE:
+                self._tell_late(left, told)
+            clock.sleep(pause)
+            pause = min(pause * 1.5, _LONGEST_PAUSE)
+
+    def _look(self, step: PruneStep) -> Removed:
+        try:
+            found = self._ports.requests.read(step.ref)
+        except ClusterUnreachable as error:
+            return Removed(step.ref, Fate.UNKNOWN, str(error))
+        metadata = found.body.get("metadata") or {}
+        if found.status == 404 or (found.status == 200 and metadata.get("uid") != step.uid):
+            return Removed(step.ref, Fate.REMOVED)
+        if found.status != 200:
+            return Removed(step.ref, Fate.UNKNOWN, ": ".join(refusal(found)))
+        return Removed(step.ref, Fate.HANGING, _held_by(found.body))
+
+    def _tell_late(self, steps: Sequence[PruneStep], told: set[ObjectRef]) -> None:
+        for step in steps:
+            if step.ref not in told:
+                told.add(step.ref)
+                self._ports.say(f"{step.ref} is still there: {self._fates[step.ref].why}")
+
+    def _trouble(self, wave: Sequence[PruneStep]) -> Outcome | None:
+        fates: Collection[Fate] = {self._fates[step.ref].fate for step in wave}
+        if self._interrupted and Fate.HANGING in fates:
+            return Outcome.INTERRUPTED
+        return next((outcome for fate, outcome in _FATES.items() if fate in fates), None)
+
+
+def _held_by(body: Mapping[str, Any]) -> str:
+    """What keeps an object that is being deleted; of a namespace its own conditions say it (docs/faults.md, F27)."""
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    texts = [
+        f"{each.get('reason')}: {each.get('message')}"
+        for each in conditions
+        if body.get("kind") == "Namespace" and each.get("status") == "True"
+    ]
+    finalizers = [*(body["metadata"].get("finalizers") or ()), *((body.get("spec") or {}).get("finalizers") or ())]
+    if finalizers:
+        texts.append(f"waits for its finalizers {', '.join(map(str, finalizers))}")
+    return "; ".join(texts) or "its deletion is not finished"
+
+
+def _told(wave: Sequence[PruneStep]) -> str:
+    names = [str(step.ref) for step in wave]
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} objects: {', '.join(names[:3])}, …"
