@@ -21,6 +21,14 @@ Kubeconfig = Annotated[Path | None, "kubeconfig file instead of KUBECONFIG or ~/
 Namespace = Annotated[str | None, "namespace instead of the profile's"]
 Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML instead of the profile's"]
 Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
+CheckOutput = Annotated[Literal["rich", "plain", "json", "github"] | None, "also github: annotations; only when asked"]
+DeployOutput = Annotated[
+    Literal["rich", "plain", "json", "ndjson", "github"] | None,
+    "rich on a terminal, plain elsewhere; json: the report; ndjson: a line an event; github: annotations, when asked",
+]
+ReportFiles = Annotated[
+    tuple[str, ...], "also write a report: FORMAT=PATH with json, junit, html, svg or markdown; repeatable"
+]
 Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
 Tier = Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"]
 Instance = Annotated[str | None, "which sandbox, when several run side by side (default: default)"]
@@ -43,8 +51,8 @@ def run(
     yes_context: YesContext = None,
     force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
     dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
-    output: Output = None,
-    report_file: Annotated[tuple[str, ...], "also write a report: json=PATH or markdown=PATH; repeatable"] = (),
+    output: DeployOutput = None,
+    report_file: ReportFiles = (),
     resume: Annotated[bool, "go on with the deploy that was interrupted; refused when the render has changed"] = False,
 ) -> ExitCode:
     """Bring the platform up: preflight, secrets, images, staged apply, readiness, verify, summary."""
@@ -130,10 +138,22 @@ def verify_platform(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     only: Annotated[tuple[str, ...], "run just this check; repeat for several"] = (),
-    output: Output = None,
+    output: CheckOutput = None,
 ) -> ExitCode:
     """Check the acceptance contract: all ready, Jobs complete, health and the frontend answer."""
     return bootstrap.verify(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), only, output)
+
+
+@command(name="report")
+def past_report(
+    run: Annotated[str | None, Positional, "which run (default: the last one)"] = None,
+    list: Annotated[bool, "list the runs"] = False,
+    replay: Annotated[bool, "play the run's recording through today's rules and compare"] = False,
+    output: Output = None,
+    report_file: ReportFiles = (),
+) -> ExitCode:
+    """Show what an earlier deploy came to, in any format; or play it again. Contacts no cluster."""
+    return bootstrap.report(run, list, replay, output, report_file)
 
 
 # ---- offline --------------------------------------------------------------------------------------------------------
@@ -285,6 +305,7 @@ namespace = Collection(
     doctor,
     test,
     verify_platform,
+    past_report,
     deploy=Collection(run, plan, status, history, rollback, unlock),
     platform=Collection(show),
     config=Collection(config_show),

@@ -75,6 +75,7 @@ _HOMES = {
     "history": "releases",
     "rollback": "releases",
     "verify": "deploying",
+    "report": "reporting",
     "check": "offline",
     "capacity": "offline",
     "platform_show": "offline",

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import CheckResult
+from bakery_ops.rules.next_step import Address
 from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.result import RolloutResult
@@ -42,3 +43,20 @@ class DeployReport:
         if self.rollout is not None and self.rollout.outcome is not Outcome.SUCCEEDED:
             return self.rollout.outcome
         return Outcome.SUCCEEDED if self.verified is None or self.verified.passed else Outcome.FAILED
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Which run a report is of, and what only the one who ran it knows.
+
+    Attributes:
+        seconds: From the command's first breath to its report, preflight and verification included.
+        lag: 95 of 100 changes arrived by watch within that many seconds of the server's answer; None: nothing measured.
+    """
+
+    id: str
+    profile: str
+    overlay: str
+    address: Address
+    seconds: float
+    lag: float | None = None
