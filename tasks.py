@@ -21,10 +21,20 @@ Kubeconfig = Annotated[Path | None, "kubeconfig file instead of KUBECONFIG or ~/
 Namespace = Annotated[str | None, "namespace instead of the profile's"]
 Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML instead of the profile's"]
 Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
+CheckOutput = Annotated[Literal["rich", "plain", "json", "github"] | None, "also github: annotations; only when asked"]
+DeployOutput = Annotated[
+    Literal["rich", "plain", "json", "ndjson", "github"] | None,
+    "rich on a terminal, plain elsewhere; json: the report; ndjson: a line an event; github: annotations, when asked",
+]
+ReportFiles = Annotated[
+    tuple[str, ...], "also write a report: FORMAT=PATH with json, junit, html, svg or markdown; repeatable"
+]
 Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
 Tier = Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"]
 ProtectedKind = Literal["PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret"]
 Instance = Annotated[str | None, "which sandbox, when several run side by side (default: default)"]
+Recreate = Annotated[tuple[str, ...], "delete and create anew what changed in an immutable field; repeatable"]
+MassPrune = Annotated[bool, "delete even more than a fifth of what was deployed"]
 YesContext = Annotated[str | None, "confirm a protected profile's context without a terminal: its exact name"]
 
 
@@ -43,12 +53,12 @@ def run(
     fail_mode: Annotated[Literal["fast", "settle", "never"], "when to end after a failure"] = "settle",
     yes_context: YesContext = None,
     force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
-    recreate: Annotated[tuple[str, ...], "delete and create anew what changed in an immutable field; repeatable"] = (),
+    recreate: Recreate = (),
     prune_kind: Annotated[tuple[ProtectedKind, ...], "also delete what left the render of this kind; repeatable"] = (),
-    allow_mass_prune: Annotated[bool, "delete even more than a fifth of what was deployed"] = False,
+    allow_mass_prune: MassPrune = False,
     dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
-    output: Output = None,
-    report_file: Annotated[tuple[str, ...], "also write a report: json=PATH or markdown=PATH; repeatable"] = (),
+    output: DeployOutput = None,
+    report_file: ReportFiles = (),
     resume: Annotated[bool, "go on with the deploy that was interrupted; refused when the render has changed"] = False,
 ) -> ExitCode:
     """Bring the platform up: preflight, secrets, images, staged apply, readiness, verify, summary."""
@@ -106,9 +116,11 @@ def rollback(
     yes_context: YesContext = None,
     accept_newer_schema: Annotated[bool, "the old version works with databases that are migrated further"] = False,
     force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
+    recreate: Recreate = (),
+    allow_mass_prune: MassPrune = False,
     dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
-    output: Output = None,
-    report_file: Annotated[tuple[str, ...], "also write a report: json=PATH or markdown=PATH; repeatable"] = (),
+    output: DeployOutput = None,
+    report_file: ReportFiles = (),
 ) -> ExitCode:
     """Deploy a recorded release again; no Job runs, and a database newer than it knows refuses it."""
     return bootstrap.rollback(bootstrap.RollbackOptions(**locals()))
@@ -134,7 +146,7 @@ def verify_platform(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     only: Annotated[tuple[str, ...], "run just this check; repeat for several"] = (),
-    output: Output = None,
+    output: CheckOutput = None,
 ) -> ExitCode:
     """Check the acceptance contract: all ready, Jobs complete, health and the frontend answer."""
     return bootstrap.verify(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), only, output)
@@ -167,7 +179,7 @@ def seed(
     kubeconfig: Kubeconfig = None,
     yes_context: YesContext = None,
     dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
-    output: Output = None,
+    output: DeployOutput = None,
 ) -> ExitCode:
     """Run seed Jobs again, or for the first time, with what they need: all, or those named."""
     return bootstrap.seed(bootstrap.JobOptions(**locals()))
@@ -183,7 +195,7 @@ def migrate(
     kubeconfig: Kubeconfig = None,
     yes_context: YesContext = None,
     dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
-    output: Output = None,
+    output: DeployOutput = None,
 ) -> ExitCode:
     """Run migrations again, or for the first time, with what they need: all, or those named."""
     return bootstrap.migrate(bootstrap.JobOptions(**locals()))
@@ -245,6 +257,18 @@ def health_monthly(
 ) -> ExitCode:
     """Requests against use, certificates, the age of secrets; read-only."""
     return bootstrap.health_monthly(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+
+
+@command(name="report")
+def past_report(
+    run: Annotated[str | None, Positional, "which run (default: the last one)"] = None,
+    list: Annotated[bool, "list the runs"] = False,
+    replay: Annotated[bool, "play the run's recording through today's rules and compare"] = False,
+    output: Output = None,
+    report_file: ReportFiles = (),
+) -> ExitCode:
+    """Show what an earlier deploy came to, in any format; or play it again. Contacts no cluster."""
+    return bootstrap.report(run, list, replay, output, report_file)
 
 
 # ---- offline --------------------------------------------------------------------------------------------------------
@@ -417,6 +441,7 @@ namespace = Collection(
     test,
     verify_platform,
     logs,
+    past_report,
     seed,
     migrate,
     destroy,

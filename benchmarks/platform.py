@@ -31,7 +31,8 @@ def main() -> None:
     rows = [row("fresh deploy, verified", fresh), row("deploy of the same", same, fresh)]
     show(f"the whole platform, {kind} node", rows, options.json)
     for one in (*fresh, *same):
-        print("  " + next((line for line in one.output.splitlines() if "API requests" in line), one.output[-300:]))
+        told = [line for line in one.output.splitlines() if " applied, " in line or " API requests" in line]
+        print(f"  {'; '.join(told) or one.output[-300:]}")
 
 
 def measured(context: str, name: str, kind: str, rounds: int, kubeconfig: Path) -> tuple[list[Run], list[Run]]:

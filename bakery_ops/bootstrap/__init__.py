@@ -62,6 +62,8 @@ class RollbackOptions(NamedTuple):
     yes_context: str | None = None
     accept_newer_schema: bool = False
     force_conflicts: bool = False
+    recreate: tuple[str, ...] = ()
+    allow_mass_prune: bool = False
     dry_run: bool = False
     output: str | None = None
     report_file: tuple[str, ...] = ()
@@ -139,6 +141,7 @@ _HOMES = {
     "dev_tilt": "developing",
     "seed": "jobs",
     "migrate": "jobs",
+    "report": "reporting",
     "check": "offline",
     "capacity": "offline",
     "platform_show": "offline",

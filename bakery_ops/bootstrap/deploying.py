@@ -6,8 +6,8 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
 from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
@@ -21,18 +21,22 @@ from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
-from bakery_ops.errors import ExitCode, UsageError
+from bakery_ops.errors import BakeryError, ExitCode, UsageError
 from bakery_ops.model.graph import Graph
-from bakery_ops.report import deploys, plans
-from bakery_ops.report.live import LiveProgress
-from bakery_ops.report.progress import LineProgress
+from bakery_ops.report import plans
+from bakery_ops.report.deploys import document, stopped
+from bakery_ops.report.events import Begun
+from bakery_ops.report.formats.github import github_checks
 from bakery_ops.report.releases import live_number, live_release
 from bakery_ops.report.runs import RunFolder
+from bakery_ops.report.status import show_status, status_document
+from bakery_ops.report.telling import Ending, Teller, destinations, introduce, terminal_for
 from bakery_ops.report.terminal import Terminal
-from bakery_ops.report.verification import show_checks, verification_document
+from bakery_ops.report.verification import check_parts, show_checks, verification_document
+from bakery_ops.rules.next_step import Address
+from bakery_ops.rules.reports import Run
 from bakery_ops.rules.rollout.events import LeaseLost
 from bakery_ops.rules.rollout.options import FailMode, Options
-from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.rules.verdict import Verdict
 from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
@@ -50,8 +54,8 @@ _WIDTH = 16
 
 def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None) -> ExitCode:
     """Deploy, print the summary, and leave `runs/<id>/` behind. `opening` brings something else than a render."""
-    terminal = Terminal()
-    reports = deploys.destinations(options.report_file)
+    terminal = terminal_for(options.output)
+    reports = destinations(options.report_file)
     _require_consistent(options)
     opened = (opening or open_platform)(options.target, terminal, start=not options.dry_run, only=options.only)
     with ExitStack() as stack:
@@ -60,21 +64,24 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
             require_resumable(opened.rendered, opened.connection)
         run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
         folder = stack.enter_context(RunFolder(REPOSITORY / "runs", run_id))
-        profile = opened.rendered.profile
-        deploys.introduce(terminal, profile.overlay, opened.graph, opened.place.context, opened.connection.version)
+        teller = Teller(terminal, folder, options.output, reports)
+        profile, clock = opened.rendered.profile, opened.connection.clock
+        introduce(terminal, profile.overlay, opened.graph, opened.place.context, opened.connection.version)
+        teller.event(Begun(at=clock.now(), run=run_id, profile=profile.name, context=opened.place.context))
         ports = _ports(opened, terminal, options.engine)
-        with _progress(terminal, options.output) as progress:
-            watchers = Watchers(progress, folder.event)
-            report = deploy_platform(opened.graph, _wishes(options, opened), ports, watchers)
+        try:
+            with teller.progress() as progress:
+                watchers = Watchers(progress, teller.fact, teller.record)
+                report = deploy_platform(opened.graph, _wishes(options, opened), ports, watchers)
+        except BakeryError as error:
+            told = stopped(error, _run(run_id, opened, options.target, terminal))
+            teller.end(told, Ending(error.exit_code, clock.now(), _step_summary()))
+            raise
+        code = EXIT[report.outcome]
         report = replace(report, requests=opened.connection.transport.requests)
-        summary = deploys.document(report, profile.name, opened.place.context)
-        folder.summary(summary)
-        deploys.write_reports(reports, summary)
-        if options.output == "json":
-            print(json.dumps(summary, indent=1, default=str))  # noqa: T201
-        else:
-            deploys.show(terminal, report, folder.path, _hints(opened))
-    return EXIT[report.outcome]
+        told = document(report, _run(run_id, opened, options.target, terminal))
+        teller.end(told, Ending(code, clock.now(), _step_summary()), _hints(opened))
+    return code
 
 
 def _require_consistent(options: DeployOptions) -> None:
@@ -86,15 +93,17 @@ def _require_consistent(options: DeployOptions) -> None:
         raise UsageError("--only never deletes what left the render", remedy="leave out --only, or the pruning flags")
 
 
-@contextmanager
-def _progress(terminal: Terminal, output: str | None) -> Iterator[Callable[[RolloutView], None]]:
-    """A live view where a person looks on, lines everywhere else."""
-    if output not in (None, "rich") or not terminal.animated:
-        yield LineProgress(terminal)
-        return
-    live = LiveProgress(terminal)
-    with live.drawing():
-        yield live
+def _run(run_id: str, opened: Opened, target: Target, terminal: Terminal) -> Run:
+    place, profile = opened.place, opened.rendered.profile
+    file = ("--kubeconfig", str(target.kubeconfig)) if target.kubeconfig else ()
+    ours = () if target.overlay else ("--profile", profile.name, "--context", place.context, *file)
+    address = Address(place.context, str(place.kubeconfig or ""), ours)
+    lag = opened.connection.lag.percentile(0.95)
+    return Run(run_id, profile.name, profile.overlay, address, terminal.elapsed(), lag)
+
+
+def _step_summary() -> str:
+    return os.environ.get("GITHUB_STEP_SUMMARY", "")
 
 
 def _hints(opened: Opened) -> list[str]:
@@ -142,6 +151,8 @@ def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
         )
     if output == "json":
         print(json.dumps(verification_document(report), indent=1))  # noqa: T201
+    elif output == "github":
+        terminal.write(github_checks(check_parts(report)))
     else:
         show_checks(terminal, report)
     return ExitCode.OK if report.passed else ExitCode.FAILED
@@ -162,9 +173,9 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
         holder = _lease(opened, terminal).holder()
         known = releases_of(opened.connection, opened.rendered.profile.namespace).known()
     if output == "json":
-        print(json.dumps({**deploys.status_document(standing.view), "release": live_number(known)}, indent=1))  # noqa: T201
+        print(json.dumps({**status_document(standing.view), "release": live_number(known)}, indent=1))  # noqa: T201
     else:
-        deploys.show_status(terminal, standing.view)
+        show_status(terminal, standing.view)
         terminal.show(f"release: {live_release(known)}")
         terminal.show(f"lock: held by {holder.id} since {holder.since} ({holder.phase})" if holder else "lock: free")
     ready = all(node.verdict is Verdict.READY for node in standing.view.nodes.values() if node.is_workload)

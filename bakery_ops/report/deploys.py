@@ -1,53 +1,95 @@
-"""A deploy's report: what begins, how it ended, why, and where to look next."""
+"""From what a deploy came to, to its document (`report.schema`): the step that every format and the terminal share."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
-from bakery_ops.errors import UsageError
-from bakery_ops.model.graph import Graph
-from bakery_ops.report.runs import write_whole
-from bakery_ops.report.terminal import Terminal
-from bakery_ops.report.verification import show_checks
+import msgspec
+
+from bakery_ops.errors import BakeryError, ExitCode
+from bakery_ops.model.manifest import WORKLOAD_KINDS
+from bakery_ops.model.times import format_time
+from bakery_ops.report import schema
+from bakery_ops.report.verification import check_parts
 from bakery_ops.rules.acceptance import CheckState
 from bakery_ops.rules.diagnosis import RootCause
+from bakery_ops.rules.next_step import Address, next_step
 from bakery_ops.rules.plan import Action, Plan
-from bakery_ops.rules.reports import DeployReport
+from bakery_ops.rules.reports import DeployReport, Run
 from bakery_ops.rules.rollout.events import Outcome
-from bakery_ops.rules.rollout.result import RolloutResult, Status
-from bakery_ops.rules.rollout.view import RolloutView
-from bakery_ops.rules.verdict import Verdict
+from bakery_ops.rules.rollout.result import NodeResult, RolloutResult, StageTiming, Status
+from bakery_ops.rules.timeline import Span, longest_path, savings
 
-FORMATS = ("json", "markdown")
-_LOG_LINES = 20
+_NOTABLE = 0.05  # seconds; shorter steps of the longest path would be shown as 0.0
 
 
-def introduce(terminal: Terminal, overlay: str, graph: Graph, context: str, version: str) -> None:
-    """The first lines of a run: what goes where."""
-    workloads = len(graph.workloads())
-    terminal.say(f"{overlay}: {len(graph)} objects, {workloads} workloads -> context {context} (Kubernetes {version})")
-
-
-def show(terminal: Terminal, report: DeployReport, folder: Path, hints: Sequence[str]) -> None:
-    """The summary on stdout: outcome, causes with evidence, time per stage, checks, where to look."""
+def document(report: DeployReport, run: Run) -> schema.Deploy:
+    """The whole report. Of a dry run it holds the plan's changes and nothing of a rollout."""
     result = report.rollout
-    if result is None:
-        show_plan(terminal, report.plan)
-        return
-    for cause in result.causes:
-        _show_cause(terminal, cause, result)
-    _show_stages(terminal, report)
-    for warning in grouped(result.warnings):
-        terminal.show(f"warning: {warning}", style="yellow")
-    if report.verified is not None:
-        show_checks(terminal, report.verified)
-    style = "bold green" if report.outcome is Outcome.SUCCEEDED else "bold red"
-    terminal.show(_headline(report, terminal.elapsed()), style=style)
-    for hint in (*hints, f"report: {folder}"):
-        terminal.show(f"  {hint}")
+    checks = () if report.verified is None else check_parts(report.verified)
+    common = schema.Deploy(
+        run=run.id,
+        profile=run.profile,
+        overlay=run.overlay,
+        context=run.address.context,
+        outcome=report.outcome.value,
+        headline=_headline(report, run.seconds),
+        total_seconds=round(run.seconds, 3),
+        watch_lag_p95=None if run.lag is None else round(run.lag, 6),
+        changes=_changes(report.plan),
+        checks=checks,
+    )
+    return common if result is None else _rolled_out(common, result, report.requests, run.address)
+
+
+def stopped(error: BakeryError, run: Run) -> schema.Deploy:
+    """The report of a deploy that an error ended before its rollout."""
+    remedy = [f"next: {error.remedy}"] if error.remedy else []
+    return schema.Deploy(
+        run=run.id,
+        profile=run.profile,
+        overlay=run.overlay,
+        context=run.address.context,
+        outcome=_STOPPED.get(error.exit_code, "failed"),
+        headline=str(error),
+        total_seconds=round(run.seconds, 3),
+        refusal=(str(error), *error.details, *remedy),
+    )
+
+
+_STOPPED = {
+    ExitCode.USAGE: "refused",
+    ExitCode.PREFLIGHT: "refused",
+    ExitCode.REFUSED: "refused",
+    ExitCode.LOCKED: "locked",
+    ExitCode.TIMEOUT: "timed out",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+def _rolled_out(
+    common: schema.Deploy, result: RolloutResult, requests: Mapping[str, int], address: Address
+) -> schema.Deploy:
+    spans = [_span(node, result) for node in result.nodes.values()]
+    path = longest_path(spans)
+    saved = savings(spans, path)
+    return msgspec.structs.replace(
+        common,
+        started=format_time(result.started),
+        seconds=round(result.seconds, 3),
+        requests=sum(requests.values()) or result.requests,
+        requests_by_kind=dict(sorted(requests.items(), key=lambda item: (-item[1], item[0]))),
+        causes=tuple(_cause(cause, result, address) for cause in result.causes),
+        path=tuple(
+            schema.Step(node=step.name, seconds=round(step.seconds, 3), saves=round(saved[step.name], 3))
+            for step in path.steps
+            if step.seconds >= _NOTABLE
+        ),
+        stages=tuple(_stage(timing, result) for timing in result.stages),
+        nodes=tuple(_node(node, result) for node in result.nodes.values()),
+        warnings=tuple(grouped(result.warnings)),
+    )
 
 
 def grouped(warnings: Sequence[str]) -> list[str]:
@@ -61,9 +103,11 @@ def grouped(warnings: Sequence[str]) -> list[str]:
 
 def _headline(report: DeployReport, seconds: float) -> str:
     result = report.rollout
-    assert result is not None  # noqa: S101 a report without a rollout has no headline
+    if result is None:
+        written, pruned = len(report.plan.changes), len(report.plan.prune)
+        unchanged = sum(step.action in (Action.SKIP, Action.DONE) for step in report.plan.steps.values())
+        return f"{written} to write, {pruned} to prune, {unchanged} unchanged; nothing was written"
     applied, unchanged = result.count(Status.APPLIED), result.count(Status.UNCHANGED)
-    counts = f"{applied} applied, {unchanged} unchanged"
     others = [
         f"{count} {status.value}"
         for status in (Status.FAILED, Status.SKIPPED, Status.UNKNOWN)
@@ -72,161 +116,101 @@ def _headline(report: DeployReport, seconds: float) -> str:
     skipped = sum(check.state is CheckState.SKIPPED for check in report.verified.results) if report.verified else 0
     if skipped:
         others.append(f"{skipped} check{'' if skipped == 1 else 's'} skipped")
-    tail = f"{', '.join([counts, *others])}; {sum(report.requests.values()) or result.requests} API requests"
+    counts = ", ".join([f"{applied} applied", f"{unchanged} unchanged", *others])
     if report.outcome is Outcome.SUCCEEDED:
-        return f"deployed and verified in {seconds:.1f} s: {tail}"
+        return f"deployed and verified in {seconds:.1f} s: {counts}"
     if result.outcome is Outcome.SUCCEEDED:
-        return f"deployed in {seconds:.1f} s, but verify found failures: {tail}"
-    return f"deploy {result.outcome.value} after {seconds:.1f} s: {tail}"
+        return f"deployed in {seconds:.1f} s, but verify found failures: {counts}"
+    return f"deploy {result.outcome.value} after {seconds:.1f} s: {counts}"
 
 
-def _show_cause(terminal: Terminal, cause: RootCause, result: RolloutResult) -> None:
-    terminal.show(cause.sentence, style="bold red")
-    for evidence in cause.evidence[:1]:
-        container = f" container {evidence.container}" if evidence.container else ""
-        terminal.show(f"  {evidence.subject}{container}: {evidence.reason}: {evidence.message}")
-    for event in result.events_of(cause):
-        times = f" ({event.times} times)" if event.times > 1 else ""
-        terminal.show(f"  event of {event.subject}: {event.reason}: {event.message}{times}")
-    for tail in result.logs_of(cause)[:3]:
-        which = " (previous)" if tail.previous else ""
-        terminal.show(f"  log of {tail.pod} container {tail.container}{which}:")
-        for line in tail.lines[-_LOG_LINES:]:
-            terminal.show(f"    | {line}")
+def _changes(plan: Plan) -> tuple[schema.Change, ...]:
+    written = (schema.Change(node=step.node, action=step.action.value, reason=step.reason) for step in plan.changes)
+    pruned = (schema.Change(node=str(orphan.ref), action="prune", reason="left the render") for orphan in plan.prune)
+    return tuple(chain(written, pruned))
 
 
-def _show_stages(terminal: Terminal, report: DeployReport) -> None:
-    result = report.rollout
-    if result is None or not any(timing.wall for timing in result.stages):
-        return
-    rows = []
-    for timing in result.stages:
-        members = [node for node in result.nodes.values() if node.stage is timing.stage]
-        changed = sum(node.status is Status.APPLIED for node in members)
-        started = "" if timing.started_at is None else f"{timing.started_at - result.started:.1f}"
-        wall = "" if timing.wall is None or timing.wall < 0 else f"{timing.wall:.1f}"
-        slowest = max(members, key=lambda node: node.ready_after or 0.0, default=None)
-        named = f"{slowest.name} {slowest.ready_after:.1f} s" if slowest is not None and slowest.ready_after else ""
-        rows.append((timing.stage.title, str(len(members)), str(changed), started, wall, named))
-    terminal.table(("stage", "objects", "applied", "began at s", "took s", "slowest"), rows, right=(1, 2, 3, 4))
+def _span(node: NodeResult, result: RolloutResult) -> Span:
+    """What never became ready took until the end."""
+    if node.sent_at is None:
+        return Span(node.name, 0.0, node.needs)
+    ended = result.ended if node.ready_at is None else node.ready_at
+    return Span(node.name, max(0.0, ended - node.sent_at), node.needs)
 
 
-def show_plan(terminal: Terminal, plan: Plan) -> None:
-    """What a deploy would write, one line an object, with the reason."""
-    for step in plan.changes:
-        terminal.show(f"{step.action.value:<12} {step.node}  ({step.reason})")
-    for orphan in plan.prune:
-        terminal.show(f"{'prune':<12} {orphan.ref}")
-    unchanged = sum(step.action in (Action.SKIP, Action.DONE) for step in plan.steps.values())
-    counts = f"{len(plan.changes)} to write, {len(plan.prune)} to prune, {unchanged} unchanged"
-    terminal.show(f"{counts}; nothing was written")
+def _cause(cause: RootCause, result: RolloutResult, address: Address) -> schema.Cause:
+    first = result.nodes[cause.members[0]]
+    return schema.Cause(
+        sentence=cause.sentence,
+        node=cause.node,
+        state=cause.state,
+        reason=cause.reason,
+        message=cause.message,
+        blocks=cause.blocked,
+        evidence=tuple(
+            schema.Evidence(
+                subject=found.subject, container=found.container, reason=found.reason, message=found.message
+            )
+            for found in cause.evidence
+        ),
+        events=tuple(
+            schema.Event(
+                at=round(event.at - result.started, 3),
+                subject=event.subject,
+                reason=event.reason,
+                message=event.message,
+                times=event.times,
+            )
+            for event in result.events_of(cause)
+        ),
+        logs=tuple(
+            schema.Log(pod=tail.pod, container=tail.container, previous=tail.previous, lines=tail.lines)
+            for tail in result.logs_of(cause)
+        ),
+        source=first.source,
+        next=next_step(cause, first.ref, address),
+    )
 
 
-def show_status(terminal: Terminal, view: RolloutView) -> None:
-    """A row per workload, and the causes of what is not ready."""
-    rows = [
-        (node.name, node.stage.title, node.kind, node.verdict.value, node.message, str(node.restarts or ""))
-        for node in view.nodes.values()
-        if node.is_workload or node.verdict is not Verdict.READY
-    ]
-    terminal.table(("name", "stage", "kind", "state", "detail", "restarts"), rows, right=(5,))
-    for cause in view.causes:
-        terminal.show(cause.sentence, style="bold red")
+def _stage(timing: StageTiming, result: RolloutResult) -> schema.Stage:
+    members = [node for node in result.nodes.values() if node.stage is timing.stage]
+    slowest = _slowest(members)
+    wall = timing.wall
+    return schema.Stage(
+        stage=timing.stage.value,
+        title=timing.stage.title,
+        objects=len(members),
+        applied=sum(node.status is Status.APPLIED for node in members),
+        began_at=_since(timing.started_at, result),
+        seconds=None if wall is None or wall < 0 else round(wall, 3),
+        slowest="" if slowest is None else slowest.name,
+    )
 
 
-def status_document(view: RolloutView) -> dict[str, Any]:
-    return {
-        "apiVersion": "bakery-ia.dev/v1",
-        "kind": "DeployStatus",
-        "nodes": [
-            {
-                "name": node.name,
-                "kind": node.kind,
-                "stage": node.stage.value,
-                "state": node.verdict.value,
-                "message": node.message,
-            }
-            for node in view.nodes.values()
-        ],
-        "causes": [cause.sentence for cause in view.causes],
-    }
+def _slowest(members: Iterable[NodeResult]) -> NodeResult | None:
+    timed = [node for node in members if node.ready_after]
+    return max(timed, key=lambda node: node.ready_after or 0.0, default=None)
 
 
-def document(report: DeployReport, profile: str, context: str) -> dict[str, Any]:
-    """The summary as JSON: `apiVersion` and `kind` name its schema (docs/report-schema.md)."""
-    result = report.rollout
-    body: dict[str, Any] = {
-        "apiVersion": "bakery-ia.dev/v1",
-        "kind": "DeployReport",
-        "profile": profile,
-        "context": context,
-        "outcome": report.outcome.value,
-        "changes": [
-            {"node": step.node, "action": step.action.value, "reason": step.reason} for step in report.plan.changes
-        ],
-    }
-    if result is not None:
-        body |= {
-            "seconds": round(result.seconds, 3),
-            "requests": sum(report.requests.values()) or result.requests,
-            "requestsByKind": dict(sorted(report.requests.items(), key=lambda item: (-item[1], item[0]))),
-            "causes": [
-                {
-                    "sentence": cause.sentence,
-                    "node": cause.node,
-                    "state": cause.state,
-                    "reason": cause.reason,
-                    "message": cause.message,
-                    "blocks": list(cause.blocked),
-                }
-                for cause in result.causes
-            ],
-            "stages": [{"stage": timing.stage.value, "seconds": timing.wall} for timing in result.stages],
-            "nodes": [
-                {
-                    "name": node.name,
-                    "kind": node.ref.kind,
-                    "stage": node.stage.value,
-                    "status": node.status.value,
-                    "verdict": node.verdict.value,
-                    "message": node.message,
-                    "readyAfter": node.ready_after,
-                    "restarts": node.restarts,
-                }
-                for node in result.nodes.values()
-            ],
-            "warnings": list(result.warnings),
-        }
-    if report.verified is not None:
-        body["checks"] = [
-            {"name": check.name, "state": check.state.value, "message": check.message, "evidence": list(check.evidence)}
-            for check in report.verified.results
-        ]
-    return body
+def _node(node: NodeResult, result: RolloutResult) -> schema.Node:
+    return schema.Node(
+        name=node.name,
+        kind=node.ref.kind,
+        stage=node.stage.value,
+        status=node.status.value,
+        verdict=node.verdict.value,
+        message=node.message,
+        workload=node.ref.kind in WORKLOAD_KINDS,
+        needs=node.needs,
+        sent_at=_since(node.sent_at, result),
+        scheduled_at=_since(node.milestones.scheduled_at, result),
+        initialized_at=_since(node.milestones.initialized_at, result),
+        ready_at=_since(node.ready_at, result),
+        ready_after=None if node.ready_after is None else round(node.ready_after, 3),
+        restarts=node.restarts,
+        source=node.source,
+    )
 
 
-def destinations(requested: Sequence[str]) -> list[tuple[str, Path]]:
-    """`--report-file FORMAT=PATH` read and checked before anything begins. Raises UsageError."""
-    found = []
-    for item in requested:
-        form, _, path = item.partition("=")
-        if form not in FORMATS or not path:
-            raise UsageError(f"--report-file: {item!r} is not FORMAT=PATH", remedy=f"formats: {', '.join(FORMATS)}")
-        if not Path(path).absolute().parent.is_dir():
-            raise UsageError(f"--report-file: the folder of {path} does not exist")
-        found.append((form, Path(path)))
-    return found
-
-
-def write_reports(wanted: Sequence[tuple[str, Path]], summary: Mapping[str, Any]) -> None:
-    for form, path in wanted:
-        text = json.dumps(summary, indent=1, default=str) + "\n" if form == "json" else _markdown(summary)
-        write_whole(path.absolute(), text)
-
-
-def _markdown(summary: Mapping[str, Any]) -> str:
-    lines = [f"# Deploy of {summary['profile']} to {summary['context']}: {summary['outcome']}", ""]
-    lines += [f"- {cause['sentence']}" for cause in summary.get("causes", ())]
-    lines += ["", "| check | state | seen |", "|---|---|---|"]
-    lines += [f"| {check['name']} | {check['state']} | {check['message']} |" for check in summary.get("checks", ())]
-    return "\n".join(lines) + "\n"
+def _since(moment: float | None, result: RolloutResult) -> float | None:
+    return None if moment is None else round(moment - result.started, 3)

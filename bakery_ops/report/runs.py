@@ -1,31 +1,47 @@
-"""What a run leaves behind: `runs/<id>/` with events.ndjson, summary.json and whatever --report-file asked for."""
+"""What a run leaves behind: `runs/<id>/` with its events and recording as they happen, and its report at the end."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from bakery_ops.errors import PreflightRefused
+from bakery_ops.report import events, schema
+from bakery_ops.report.formats import FORMATS, Format
 
 KEEP = 50  # finished runs; older ones are removed when a new one begins
+EVENTS, SUMMARY, RECORDING = "events.ndjson", "summary.json", "recording.ndjson"
+REPORTS: Mapping[str, Format] = {
+    SUMMARY: FORMATS["json"],
+    "report.html": FORMATS["html"],
+    "timeline.svg": FORMATS["svg"],
+}
+_LARGE = 256 * 1024  # bytes; a recording above that is compressed
 
 
 class RunFolder:
-    """The folder of one run. Events are appended as they happen, so that a killed run leaves what it saw."""
+    """The folder of one run. Lines are appended as they happen, so that a killed run leaves what it saw.
+
+    A disk that fills up once the deploy has begun must not end it: the first line that cannot be written ends its file.
+    """
 
     def __init__(self, root: Path, run_id: str) -> None:
         """Make `root/run_id`. Raises PreflightRefused when the disk is full or read-only: nothing was changed yet."""
         self.path = root / run_id
         try:
             self.path.mkdir(parents=True)
-            self._events = (self.path / "events.ndjson").open("a", encoding="utf-8", buffering=1)
-            self._events.write("")
+            # Unbuffered: whoever follows the file, or comes after a kill, finds every event.
+            self._events = _Lines((self.path / EVENTS).open("ab", buffering=0))
+            self._recording = _Lines((self.path / RECORDING).open("ab"))
+            write_whole(self.path / ".writable", "-" * 4096)
+            (self.path / ".writable").unlink()
         except OSError as error:
             raise PreflightRefused(
                 f"cannot write the run's report to {self.path}: {error.strerror}",
@@ -33,15 +49,16 @@ class RunFolder:
             ) from error
         _forget_old(root)
 
-    def event(self, fields: Mapping[str, Any]) -> None:
-        """Append one event. A disk that fills up later must not end the deploy: the event is dropped."""
-        try:
-            self._events.write(json.dumps(fields, default=str, separators=(",", ":")) + "\n")
-        except (OSError, ValueError):
-            return
+    def event(self, line: events.Line) -> None:
+        self._events.write(events.line(line).encode())
 
-    def summary(self, document: Mapping[str, Any]) -> None:
-        write_whole(self.path / "summary.json", json.dumps(document, indent=1, default=str) + "\n")
+    def record(self, line: Mapping[str, Any]) -> None:
+        """One line of a recording (`rules.rollout.recording`)."""
+        self._recording.write(json.dumps(line, default=str, separators=(",", ":")).encode() + b"\n")
+
+    def keep(self, report: schema.Deploy) -> list[str]:
+        """Write the report in every form of `REPORTS`. Returns what could not be written, and why."""
+        return [problem for name, form in REPORTS.items() if (problem := tried(self.path / name, form, report))]
 
     def __enter__(self) -> Self:
         return self
@@ -50,6 +67,42 @@ class RunFolder:
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         self._events.close()
+        self._recording.close()
+        _compress(self.path / RECORDING)
+
+
+class _Lines:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, line: bytes) -> None:
+        self._unless_full(lambda: self._file.write(line))
+
+    def close(self) -> None:
+        self._unless_full(self._file.close)
+
+    def _unless_full(self, act: Callable[[], object]) -> None:
+        if self._file.closed:
+            return
+        try:
+            act()
+        except OSError:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        try:
+            self._file.close()
+        except OSError:
+            return  # what it still held back cannot be written either; the descriptor is closed all the same
+
+
+def tried(path: Path, form: Format, report: schema.Deploy) -> str:
+    """Write one report; "" or why it could not be written."""
+    try:
+        write_whole(path, form(report))
+    except OSError as error:
+        return f"{path} was not written: {error.strerror}"
+    return ""
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -59,6 +112,7 @@ def write_whole(path: Path, text: str) -> None:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
+            os.fchmod(descriptor, 0o644)  # a temporary file is its owner's alone
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except BaseException:
@@ -66,8 +120,24 @@ def write_whole(path: Path, text: str) -> None:
         raise
 
 
+def _compress(path: Path) -> None:
+    """Replace a large recording by its gzip, and leave no empty one. It stays as it is where there is no room."""
+    packed = path.with_name(f"{path.name}.gz")
+    try:
+        size = path.stat().st_size
+        if not size:
+            path.unlink()  # nothing was rolled out
+        if size <= _LARGE:
+            return
+        with path.open("rb") as source, gzip.open(packed, "wb", compresslevel=1) as target:
+            shutil.copyfileobj(source, target)
+        path.unlink()
+    except OSError:
+        packed.unlink(missing_ok=True)
+
+
 def _forget_old(root: Path) -> None:
     """Remove the oldest finished runs. One without a summary may still be running, here or beside us: it stays."""
-    finished = sorted(path for path in root.iterdir() if (path / "summary.json").exists())
+    finished = sorted(path for path in root.iterdir() if (path / SUMMARY).exists())
     for old in finished[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)

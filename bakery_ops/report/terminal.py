@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import TextIOWrapper
 from typing import TextIO
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+LONGEST = 4096  # characters of one line that are shown
 
 
 def is_animated(stream: TextIO, environment: Mapping[str, str]) -> bool:
@@ -18,13 +21,29 @@ def is_animated(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return stream.isatty() and not environment.get("CI") and environment.get("TERM") != "dumb"
 
 
-def console(stream: TextIO, environment: Mapping[str, str]) -> Console:
+class _Console(Console):
+    """rich ends the whole program when the reader of its output goes away. Here the reader is no longer written to,
+    and whether the program goes on is the caller's to say: a deploy must (docs/faults.md, F47)."""
+
+    outlives_reader = False
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        # Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+        if not self.outlives_reader:
+            raise BrokenPipeError
+
+
+def console(stream: TextIO, environment: Mapping[str, str]) -> _Console:
     """A console that takes NO_COLOR before FORCE_COLOR before what the stream is, and never reads markup in text."""
     plain = bool(environment.get("NO_COLOR"))
     forced = True if environment.get("FORCE_COLOR") and not plain else None
     # Off a terminal lines are never wrapped: a log is grepped line by line.
     width = None if stream.isatty() else 10_000
-    return Console(
+    if isinstance(stream, TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")  # a character the locale lacks is no reason to stop
+    return _Console(
         file=stream,
         no_color=plain,
         force_terminal=forced,
@@ -47,13 +66,25 @@ class Terminal:
     """The two streams of one run.
 
     `say` gives one progress line with the elapsed time, on stderr. `show` gives a result, on stdout.
+
+    Args:
+        outlives_reader: Go on when the reader of stdout or stderr goes away, instead of ending in BrokenPipeError.
+        guard: Rewrites each line of text before it is printed; `literal` makes control bytes visible.
     """
 
-    def __init__(self, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str] | None = None,
+        *,
+        outlives_reader: bool = False,
+        guard: Callable[[str], str] = literal,
+    ) -> None:
         known = os.environ if environment is None else environment
         self.out = console(sys.stdout, known)
         self.err = console(sys.stderr, known)
+        self.out.outlives_reader = self.err.outlives_reader = outlives_reader
         self.animated = is_animated(sys.stderr, known)
+        self._guard = guard
         self._started = time.monotonic()
 
     def elapsed(self) -> float:
@@ -62,11 +93,25 @@ class Terminal:
 
     def say(self, line: str) -> None:
         stamp = Text(f"{self.elapsed():6.1f}s  ", style="dim")
-        self.err.print(stamp + Text(literal(line)))
+        self.err.print(stamp + Text(self._shown(line)))
 
     def show(self, *lines: str, style: str = "") -> None:
         for line in lines:
-            self.out.print(Text(literal(line), style=style))
+            # Left to the terminal to wrap: a command that we broke into lines could not be copied.
+            self.out.print(Text(self._shown(line), style=style), soft_wrap=True)
+
+    def _shown(self, line: str) -> str:
+        """Nobody reads the megabyte an API server may answer with; the reports in files have all of it (B58)."""
+        more = len(line) - LONGEST
+        return self._guard(line if more <= 0 else f"{line[:LONGEST]}… and {more} more characters")
+
+    def write(self, text: str) -> None:
+        """A document on stdout, as it is and at once; the caller has escaped what is in it."""
+        try:
+            self.out.file.write(text)
+            self.out.file.flush()
+        except BrokenPipeError:
+            self.out.on_broken_pipe()
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
         """A plain table on stdout; `right` are the columns of numbers."""
@@ -74,6 +119,6 @@ class Terminal:
         for position, heading in enumerate(headings):
             table.add_column(heading, justify="right" if position in right else "left", no_wrap=position == 0)
         for row in rows:
-            table.add_row(*(Text(literal(cell)) for cell in row))
+            table.add_row(*(Text(self._guard(cell)) for cell in row))
         # A table needs a width of its own even where lines are never wrapped.
         self.out.print(table, soft_wrap=False, width=None if self.out.is_terminal else 160)

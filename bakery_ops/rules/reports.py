@@ -10,6 +10,7 @@ from typing import NamedTuple
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import CheckResult
+from bakery_ops.rules.next_step import Address
 from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.result import RolloutResult
@@ -77,3 +78,20 @@ class RemovalReport:
 
     def of(self, *fates: Fate) -> tuple[Removed, ...]:
         return tuple(row for row in self.rows if row.fate in fates)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Which run a report is of, and what only the one who ran it knows.
+
+    Attributes:
+        seconds: From the command's first breath to its report, preflight and verification included.
+        lag: 95 of 100 changes arrived by watch within that many seconds of the server's answer; None: nothing measured.
+    """
+
+    id: str
+    profile: str
+    overlay: str
+    address: Address
+    seconds: float
+    lag: float | None = None

@@ -127,10 +127,11 @@ class Wishes(NamedTuple):
 
 
 class Watchers(NamedTuple):
-    """Who looks on: the live view, and the record of events."""
+    """Who looks on: the live view, the record of events, and the recording that can be played again."""
 
     on_change: Callable[[RolloutView], None] = lambda view: None
     on_event: Callable[[Mapping[str, Any]], None] = lambda event: None
+    on_record: Callable[[Mapping[str, Any]], None] | None = None
 
 
 def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> DeployReport:
@@ -178,6 +179,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             may_write=lambda: lock.is_held,
             on_change=watchers.on_change,
             on_event=watchers.on_event,
+            on_record=watchers.on_record,
             request_count=ports.request_count,
         )
         if result.outcome is not Outcome.SUCCEEDED:

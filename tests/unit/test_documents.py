@@ -61,3 +61,27 @@ def test_every_file_that_a_document_links_exists():
         if not (document.parent / target).exists()
     ]
     assert lost == []
+
+
+def test_every_page_that_the_code_cites_exists():
+    lost = [
+        (str(source.relative_to(ROOT)), page)
+        for source in sorted((ROOT / "bakery_ops").rglob("*.py"))
+        for page in re.findall(r"docs/[\w/-]+\.\w+", source.read_text())
+        if not (ROOT / page).exists()
+    ]
+    assert lost == []
+
+
+def test_every_flag_that_a_message_names_exists(known):
+    """A remedy that names a flag nobody can type is worse than none. Flags of other programs are not ours to check."""
+    ours = {flag for flags in known.values() for flag in flags}
+    foreign = {"--verbose"}  # colima's
+    lost = [
+        (str(source.relative_to(ROOT)), flag)
+        for source in sorted((ROOT / "bakery_ops").rglob("*.py"))
+        for text in re.findall(r"""(?:remedy=|Error\()[^\n]*""", source.read_text())
+        for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)
+        if flag not in ours | foreign
+    ]
+    assert lost == []

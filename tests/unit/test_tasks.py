@@ -105,7 +105,7 @@ def test_help_ends_with_the_exit_codes():
         (("deploy", "--namespace", "../x"), "is not a namespace name"),
         (("deploy", "--overlay", "k8s/overlays/nowhere"), "nowhere"),
         (("platform.show", "auht"), "did you mean 'auth'"),
-        (("deploy", "--report-file", "xml=x"), "formats: json, markdown"),
+        (("deploy", "--report-file", "xml=x"), "formats: json, junit"),
         (("deploy", "--resume", "--only", "web"), "cannot be joined with --only"),
         (("deploy.rollback", "--to", "-1"), "is negative"),
         (("deploy.rollback", "--to", "one"), "is not a whole number"),

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from bakery_ops.model.live.base import (
     Condition,
     Live,
@@ -211,6 +213,11 @@ _BY_GROUP_AND_KIND: Mapping[tuple[str, str], type[LiveObject]] = {
 }
 
 STRUCTS: Mapping[str, type[LiveObject]] = {kind: struct for (_, kind), struct in _BY_GROUP_AND_KIND.items()}
+
+# msgspec learns a struct's fields when it is first used, and two threads that both do so crash the interpreter (0.22).
+# So all are learnt now, while the import is still one thread's.
+for _struct in (*STRUCTS.values(), Generic):
+    msgspec.json.Decoder(_struct)
 
 
 def struct_for(api_version: str, kind: str) -> type[LiveObject]:

@@ -16,6 +16,7 @@ from bakery_ops.rules.rollout.judging import observe
 from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout
 from bakery_ops.rules.rollout.view import causes
 from bakery_ops.rules.rollout.world import event_time
+from bakery_ops.rules.timeline import Milestones, milestones
 from bakery_ops.rules.verdict import Evidence, Verdict
 
 MOST_EVENTS = 5
@@ -32,7 +33,7 @@ class Status(Enum):
 
 
 class NodeResult(NamedTuple):
-    """`ready_after`: seconds from our write (or the start) to the first Ready, or None."""
+    """`ready_after`: seconds from our write (or the start) to the first Ready, or None. `source`: as in `Manifest`."""
 
     name: str
     ref: ObjectRef
@@ -46,6 +47,9 @@ class NodeResult(NamedTuple):
     sent_at: float | None
     ready_at: float | None
     restarts: int
+    needs: tuple[str, ...] = ()
+    milestones: Milestones = Milestones()
+    source: str = ""
 
     @property
     def ready_after(self) -> float | None:
@@ -131,7 +135,7 @@ def result(rollout: Rollout, *, requests: int = 0) -> RolloutResult:
         outcome=rollout.outcome,
         started=rollout.started,
         ended=rollout.ended,
-        nodes={name: _node_result(state) for name, state in rollout.nodes.items()},
+        nodes={name: _node_result(rollout, state) for name, state in rollout.nodes.items()},
         causes=found,
         logs=tuple(LogTail(*key, lines) for key, lines in sorted(rollout.log_tails.items())),
         stages=tuple(
@@ -161,7 +165,7 @@ def _events(rollout: Rollout, name: str) -> list[EventLine]:
     ]
 
 
-def _node_result(state: NodeState) -> NodeResult:
+def _node_result(rollout: Rollout, state: NodeState) -> NodeResult:
     return NodeResult(
         name=state.name,
         ref=state.node.ref,
@@ -175,7 +179,15 @@ def _node_result(state: NodeState) -> NodeResult:
         sent_at=state.sent_at,
         ready_at=state.ready_at,
         restarts=sum(state.judgement.restarts.values()),
+        needs=tuple(sorted(state.node.needs)),
+        milestones=_milestones(rollout, state),
+        source=state.node.manifest.source,
     )
+
+
+def _milestones(rollout: Rollout, state: NodeState) -> Milestones:
+    live = rollout.world.of(state.node.ref) if state.node.is_workload else None
+    return Milestones() if live is None else milestones(rollout.world.children(live), state.sent_at)
 
 
 def _status(state: NodeState) -> Status:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from bakery_ops.model.contract import Stage
+from bakery_ops.model.live import DaemonSet, Deployment, Job, LiveObject, ReplicaSet, StatefulSet
 from bakery_ops.rules import diagnosis
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout
@@ -13,7 +14,11 @@ from bakery_ops.rules.verdict import Verdict
 
 
 class NodeView(NamedTuple):
-    """One row. `since`: when the verdict last changed; `started`: when we sent it (None: not sent), server time."""
+    """One row. `since`: when the verdict last changed; `started`: when we sent it (None: not sent), server time.
+
+    `ready`: how many pods (of a Job: completions) of how many are there, or None for what has none. `event`: the last
+    Kubernetes event about a workload that is on its way, in one line.
+    """
 
     name: str
     kind: str
@@ -27,6 +32,8 @@ class NodeView(NamedTuple):
     restarts: int
     waiting_for: tuple[str, ...]
     timed_out: bool
+    ready: tuple[int, int] | None = None
+    event: str = ""
 
 
 class StageView(NamedTuple):
@@ -52,7 +59,7 @@ class RolloutView(NamedTuple):
 
 def view(rollout: Rollout) -> RolloutView:
     """The rollout as it stands. `causes` are there only when something fails, or at the end."""
-    nodes = {name: node_view(state) for name, state in rollout.nodes.items()}
+    nodes = {name: node_view(rollout, state) for name, state in rollout.nodes.items()}
     speaks = rollout.failed or rollout.timed_out or rollout.outcome is not None
     return RolloutView(
         at=rollout.now,
@@ -64,7 +71,9 @@ def view(rollout: Rollout) -> RolloutView:
     )
 
 
-def node_view(state: NodeState) -> NodeView:
+def node_view(rollout: Rollout, state: NodeState) -> NodeView:
+    on_its_way = state.node.is_workload and state.sent_at is not None and not state.is_ready
+    live = rollout.world.of(state.node.ref) if on_its_way else None
     return NodeView(
         name=state.name,
         kind=state.node.ref.kind,
@@ -78,7 +87,26 @@ def node_view(state: NodeState) -> NodeView:
         restarts=sum(state.judgement.restarts.values()),
         waiting_for=tuple(sorted(state.edges)) or state.judgement.waiting_for,
         timed_out=state.timed_out,
+        ready=None if live is None else ready_count(live),
+        event="" if live is None else _last_event(rollout, state, live),
     )
+
+
+def ready_count(live: LiveObject) -> tuple[int, int] | None:
+    """What `kubectl get` shows as READY, of a Job as COMPLETIONS."""
+    match live:
+        case Deployment() | ReplicaSet() | StatefulSet():
+            return live.status.ready_replicas, 1 if live.spec.replicas is None else live.spec.replicas
+        case DaemonSet():
+            return live.status.number_ready, live.status.desired_number_scheduled or 0
+        case Job():
+            return live.status.succeeded, 1 if live.spec.completions is None else live.spec.completions
+    return None
+
+
+def _last_event(rollout: Rollout, state: NodeState, live: LiveObject) -> str:
+    seen = rollout.world.events([live, *rollout.world.children(live)], state.sent_at or rollout.started)
+    return diagnosis.one_line(f"{seen[-1].reason}: {seen[-1].message}") if seen else ""
 
 
 def _stage_view(rollout: Rollout, stage: Stage, nodes: Mapping[str, NodeView]) -> StageView:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from time import perf_counter
 
 import msgspec
@@ -72,3 +75,26 @@ def _seconds(decoder: msgspec.json.Decoder[list[live.Pod]], raw: bytes) -> float
     start = perf_counter()
     decoder.decode(raw)
     return perf_counter() - start
+
+
+ROOT = Path(__file__).resolve().parents[3]
+FIRST_USE_BY_MANY_THREADS = """
+import sys, threading
+sys.setswitchinterval(1e-6)
+import msgspec
+from bakery_ops.model.live import STRUCTS, Generic
+gate = threading.Barrier(12)
+def use():
+    gate.wait()
+    for struct in (*STRUCTS.values(), Generic):
+        msgspec.convert({"metadata": {"name": "x"}}, struct)
+threads = [threading.Thread(target=use) for _ in range(12)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+"""
+
+
+def test_threads_that_are_the_first_to_decode_a_kind_do_not_crash_the_interpreter():
+    """Three processes, because the crash is a race: unprepared, five of six died of a segmentation fault."""
+    for _ in range(3):
+        assert subprocess.run([sys.executable, "-c", FIRST_USE_BY_MANY_THREADS], cwd=ROOT, check=False).returncode == 0

@@ -1,0 +1,40 @@
+"""How the platform stands now: a row per workload, and the causes of what is not ready."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bakery_ops.report.schema import API_VERSION
+from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.rollout.view import RolloutView
+from bakery_ops.rules.verdict import Verdict
+
+
+def show_status(terminal: Terminal, view: RolloutView) -> None:
+    """A row per workload, and the causes of what is not ready."""
+    rows = [
+        (node.name, node.stage.title, node.kind, node.verdict.value, node.message, str(node.restarts or ""))
+        for node in view.nodes.values()
+        if node.is_workload or node.verdict is not Verdict.READY
+    ]
+    terminal.table(("name", "stage", "kind", "state", "detail", "restarts"), rows, right=(5,))
+    for cause in view.causes:
+        terminal.show(cause.sentence, style="bold red")
+
+
+def status_document(view: RolloutView) -> dict[str, Any]:
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "DeployStatus",
+        "nodes": [
+            {
+                "name": node.name,
+                "kind": node.kind,
+                "stage": node.stage.value,
+                "state": node.verdict.value,
+                "message": node.message,
+            }
+            for node in view.nodes.values()
+        ],
+        "causes": [cause.sentence for cause in view.causes],
+    }

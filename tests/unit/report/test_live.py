@@ -1,0 +1,115 @@
+"""The live view tells the same facts on every screen, as far as there is room, and never lets a cluster draw."""
+
+from __future__ import annotations
+
+from io import StringIO
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from bakery_ops.model.contract import Stage
+from bakery_ops.report.live import drawn
+from bakery_ops.rules.rollout.state import Phase
+from bakery_ops.rules.rollout.view import NodeView, RolloutView, StageView
+from bakery_ops.rules.verdict import Verdict
+from tests.reports import HOSTILE, deployed
+from tests.simulation import CRASH, QUOTA, Behaviour
+
+
+def row(name: str, verdict: Verdict = Verdict.PROGRESSING, **more: Any) -> NodeView:
+    told = {
+        "message": "0/1 available; Init:wait-for-redis (0/2)",
+        "ready": (0, 1),
+        "event": "Pulled: it is there",
+        **more,
+    }
+    return NodeView(
+        name, "Deployment", Stage.MICROSERVICE, True, Phase.APPLIED, verdict, told.pop("message"), 100.0, 100.0, 0,
+        told.pop("waiting_for", ()), False, **told,
+    )  # fmt: skip
+
+
+def screen(*rows: NodeView, width: int = 120, height: int = 30) -> list[str]:
+    view = RolloutView(
+        107.0,
+        100.0,
+        {node.name: node for node in rows},
+        (StageView(Stage.MICROSERVICE, 18, 3, 0, 0, 100.0, None),),
+        (),
+        None,
+    )
+    paper = StringIO()
+    console = Console(file=paper, width=width, height=height, no_color=True, markup=False)
+    console.print(drawn(view, 12.0, width=width, height=height))
+    return [line.rstrip() for line in paper.getvalue().splitlines()]
+
+
+def test_a_wide_screen_shows_what_a_workload_hangs_in_for_whom_since_when_and_its_last_event():
+    stages, heading, line, *_ = screen(row("auth-service"))
+    assert stages == "  12.0s  services 3/18"
+    assert heading.split() == ["name", "kind", "ready", "state", "age", "phase", "last", "event"]
+    words = "auth-service Deployment 0/1 progressing 7s Init:wait-for-redis (0/2) Pulled: it is there"
+    assert " ".join(line.split()) == words
+
+
+@pytest.mark.parametrize(
+    ("width", "headings"),
+    [
+        (80, ["name", "ready", "state", "age", "phase"]),
+        (50, ["name", "ready", "state", "age"]),
+        (40, ["name", "state", "age"]),
+        (20, ["name"]),
+    ],
+)
+def test_a_narrow_screen_keeps_the_names_and_drops_the_rest_by_rank(width, headings):
+    """Faults B60."""
+    lines = screen(row("auth-service", message="x" * 300, event="y" * 300), width=width)
+    assert lines[-3].split() == headings
+    assert lines[-2].startswith("auth-service")
+    assert all(len(line) <= width for line in lines)
+
+
+def test_long_messages_do_not_push_names_off_the_screen():
+    line = screen(row("a" * 30, message="x" * 500, event="y" * 500))[2]
+    assert line.startswith("a" * 30)
+    assert "7s" in line
+
+
+def test_whom_a_workload_waits_for_is_said_once():
+    told = screen(
+        row("a", message="waits for db", waiting_for=("db",)), row("b", message="stands", waiting_for=("db",))
+    )
+    assert [line for line in told if "waits for db, for" in line] == []
+    assert any("stands, for db" in line for line in told)
+
+
+def test_trouble_comes_first_and_what_has_no_room_is_counted():
+    rows = [row(f"w{number:02}") for number in range(20)]
+    lines = screen(*rows, row("broken", Verdict.FAILED), height=12)
+    assert lines[2].startswith("broken")
+    assert lines[-1] == "… and 15 more on their way"
+
+
+def test_what_is_ready_is_no_row():
+    assert not any("web" in line for line in screen(row("web", Verdict.READY)))
+
+
+def test_a_cluster_cannot_draw_on_the_screen():
+    text = "\n".join(screen(row("web", message=HOSTILE, event=HOSTILE), width=200))
+    assert [character for character in text if not character.isprintable() and character != "\n"] == []
+    assert "\\x1b[31m<script>" in text
+
+
+def test_a_view_counts_ready_pods_and_has_the_last_event():
+    views = deployed({"web": Behaviour(fault=QUOTA), "migration": Behaviour(start=5.0)}).views
+    late = [view.nodes["migration"] for view in views if view.nodes["migration"].started is not None]
+    assert {node.ready for node in late} == {(0, 1), None}, "None: applied, not seen yet; or ready and no row any more"
+    assert any(
+        view.nodes["web"].event == "FailedCreate: Error creating: pods is forbidden: exceeded quota" for view in views
+    )
+
+
+def test_a_crashing_workload_has_its_count():
+    views = deployed({"web": Behaviour(fault=CRASH)}).views
+    assert views[-1].nodes["web"].ready == (0, 1)

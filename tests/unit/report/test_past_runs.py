@@ -1,0 +1,99 @@
+"""`invoke report`: an earlier run shown again, listed, and played again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bakery_ops.bootstrap.reporting import report
+from bakery_ops.errors import ExitCode, OperationFailed, UsageError
+from bakery_ops.report import events, schema
+from bakery_ops.report.runs import RunFolder
+from tests.reports import Told, deployed
+from tests.simulation import CRASH, Behaviour
+
+
+@pytest.fixture(scope="module")
+def broken() -> Told:
+    return deployed({"web": Behaviour(fault=CRASH)})
+
+
+@pytest.fixture
+def root(tmp_path: Path, broken: Told) -> Path:
+    """Two runs: a failed one, and a later one that was killed before its first event."""
+    with RunFolder(tmp_path, "20260101T000000-aaaa") as folder:
+        for fact in broken.facts:
+            folder.event(events.told(fact))
+        for line in broken.recording:
+            folder.record(line)
+        folder.keep(broken.document)
+    with RunFolder(tmp_path, "20260102T000000-bbbb"):
+        pass
+    return tmp_path
+
+
+FIRST = "20260101T000000-aaaa"
+
+
+def test_a_run_is_shown_again_as_it_was(root, capsys):
+    assert report(FIRST, False, False, None, (), root) is ExitCode.OK
+    assert capsys.readouterr().out.startswith("web is down: CrashLoopBackOff")
+
+
+def test_a_run_is_given_again_in_another_format(root, broken, tmp_path, capsys):
+    report(FIRST, False, False, "json", (f"junit={tmp_path / 'j.xml'}",), root)
+    assert schema.decode(capsys.readouterr().out) == broken.document
+    assert "<testsuites" in (tmp_path / "j.xml").read_text()
+
+
+def test_a_report_that_cannot_be_written_again_is_a_failure_that_names_the_file(root, tmp_path, capsys):
+    target = tmp_path / f"{'x' * 250}.xml"
+    with pytest.raises(OperationFailed, match="was not written: File name too long"):
+        report(FIRST, False, False, None, (f"junit={target}",), root)
+    assert "web is down" in capsys.readouterr().out
+
+
+def test_the_list_has_every_run_the_damaged_ones_too(root, capsys):
+    (root / "20260102T000000-bbbb" / "summary.json").write_text("{")
+    assert report(None, True, False, None, (), root) is ExitCode.OK
+    newest, oldest = capsys.readouterr().out.splitlines()[1:3]
+    assert newest.split()[:2] == ["20260102T000000-bbbb", "damaged"]
+    assert oldest.split()[:2] == [FIRST, "failed"]
+
+
+def test_a_run_that_was_killed_says_where_its_events_are(root):
+    with pytest.raises(UsageError, match="left no report") as refused:
+        report(None, False, False, None, (), root)
+    assert "events.ndjson" in refused.value.remedy
+
+
+def test_a_replay_ends_as_the_run_did(root, capsys):
+    assert report(FIRST, False, True, None, (), root) is ExitCode.OK
+    told = capsys.readouterr()
+    assert "same outcome, causes and verdicts as in the run" in told.err
+    assert told.out.startswith("web is down: CrashLoopBackOff")
+
+
+def test_a_replay_that_ends_otherwise_is_a_failure_with_the_difference(root):
+    path = root / FIRST / "summary.json"
+    document = json.loads(path.read_text())
+    document["outcome"] = "succeeded"
+    path.write_text(json.dumps(document))
+    with pytest.raises(OperationFailed) as differs:
+        report(FIRST, False, True, None, (), root)
+    assert differs.value.details == ("outcome: 'succeeded' in the run, 'failed' now",)
+
+
+def test_a_recording_without_an_end_cannot_be_played_to_one(root):
+    path = root / FIRST / "recording.ndjson"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:5]))
+    with pytest.raises(UsageError, match="cannot be played to an end: the rollout has not finished"):
+        report(FIRST, False, True, None, (), root)
+
+
+def test_a_run_without_a_recording_says_so(root):
+    (root / FIRST / "recording.ndjson").unlink()
+    with pytest.raises(UsageError, match="has no recording"):
+        report(FIRST, False, True, None, (), root)
