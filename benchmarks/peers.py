@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bakery_ops.report.runs import write_whole
 from benchmarks import contest, growth, offline, report
 from benchmarks.contest import Match
 from benchmarks.contestants import Contestant, Stage, contestants
@@ -34,22 +35,25 @@ def main() -> None:
     parser.add_argument("--round-trip-ms", type=float, action="append", help="instead of 0 and 20; repeat for several")
     parser.add_argument("--each", type=int, default=50, help="objects of each of the five kinds")
     parser.add_argument("--services", type=int, action="append", help="instead of 18, 54 and 180; repeat for several")
-    parser.add_argument("--json", type=Path, help="where the results are written, row by row")
+    parser.add_argument("--json", type=Path, help="results; a row replaces the one that measured the same")
     options = parser.parse_args()
-    rows: list[dict[str, Any]] = []
+    count = 0
     try:
         for row in _rows(options):
-            rows.append(row)
+            count += 1
             print("\n".join(report.text(row)), flush=True)
             if options.json:
-                options.json.write_text(json.dumps(document(rows), indent=1) + "\n")
+                _keep(options.json, row)
     except KeyboardInterrupt:
         sys.exit("interrupted; the rows that were finished are kept")
-    _say(f"{len(rows)} rows measured")
+    _say(f"{count} rows measured")
 
 
-def document(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"date": time.strftime("%Y-%m-%d", time.gmtime()), "cores": len(os.sched_getaffinity(0)), "rows": rows}
+def _keep(path: Path, row: dict[str, Any]) -> None:
+    """Put the row into the results, in the place of an earlier one of the same work."""
+    before = json.loads(path.read_text())["rows"] if path.exists() else []
+    found = {"date": time.strftime("%Y-%m-%d", time.gmtime()), "cores": len(os.sched_getaffinity(0))}
+    write_whole(path, json.dumps({**found, "rows": report.merged(before, row)}, indent=1) + "\n")
 
 
 def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks import goals
 from benchmarks.contestants import OURS
 
 Row = Mapping[str, Any]
@@ -105,6 +106,15 @@ TABLES: Mapping[str, Table] = {
 }
 
 
+def merged(rows: Sequence[Row], row: Row) -> list[Row]:
+    """`rows` with `row` in the place of the one that measured the same before."""
+
+    def key(one: Row) -> tuple[Any, ...]:
+        return tuple(one.get(field) for field in ("row", "name", "round_trip_ms", "services"))
+
+    return [one for one in rows if key(one) != key(row)] + [row]
+
+
 def shown(rows: Sequence[Row]) -> list[Row]:
     """The rows with those that are a second view of others: the notice delay comes from the waiting runs."""
     extra = [
@@ -157,13 +167,18 @@ def text(row: Row) -> list[str]:
 
 def markdown(row: Row) -> list[str]:
     headings, lines = cells(row)
-    table = ["| " + " | ".join(line) + " |" for line in [headings, ["---", *["---:"] * (len(headings) - 1)], *lines]]
-    return [f"**{TABLES[row['row']].title(row)}**", "", *table, ""]
+    return [f"**{TABLES[row['row']].title(row)}**", "", *_table([headings, *lines], align="---:"), ""]
+
+
+def _table(lines: Sequence[Sequence[str]], align: str = "---") -> list[str]:
+    """Lines of cells, the heading first; all columns but the first are aligned as `align` says."""
+    ruler = ["---", *[align] * (len(lines[0]) - 1)]
+    return ["| " + " | ".join(line) + " |" for line in (lines[0], ruler, *lines[1:])]
 
 
 def blocks(document: Row) -> dict[str, str]:
     """Name of a block -> what stands in it."""
-    found: dict[str, list[str]] = {"machine": [_machine(document)]}
+    found = {"machine": [_machine(document)], "goals": _table(goals.lines(document["rows"]))}
     for row in shown(document["rows"]):
         found.setdefault(row["row"], []).extend(markdown(row))
     return {name: "\n".join(lines).strip() for name, lines in found.items()}
