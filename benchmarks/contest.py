@@ -36,8 +36,9 @@ class Seen(NamedTuple):
 
 
 class Match(NamedTuple):
-    """Where and how often: the cluster, the tools' way to it, objects of each kind, and runs of each tool."""
+    """Where and how often: the row, the cluster, the tools' way to it, objects of each kind, and runs of each tool."""
 
+    row: str
     ground: Ground
     stage: Stage
     round_trip_ms: float
@@ -52,7 +53,7 @@ def fresh(match: Match, tools: Sequence[Contestant]) -> dict[str, list[Seen]]:
     for number, tool in enumerate(_in_turns(tools, match.rounds)):
         if _is_slow(seen[tool.name]):
             continue
-        place = _prepared(match, f"fresh-{number}")
+        place = _prepared(match, number)
         seen[tool.name].append(observed(match, tool, place))
         match.ground.remove(place.namespace)
     return seen
@@ -60,7 +61,7 @@ def fresh(match: Match, tools: Sequence[Contestant]) -> dict[str, list[Seen]]:
 
 def unchanged(match: Match, tools: Sequence[Contestant]) -> dict[str, list[Seen]]:
     """Each tool finds its own set as it left it, everything ready."""
-    places = {tool.name: _prepared(match, f"same-{number}") for number, tool in enumerate(tools)}
+    places = {tool.name: _prepared(match, number) for number, tool in enumerate(tools)}
     seen: dict[str, list[Seen]] = {tool.name: [] for tool in tools}
     try:
         for tool in tools:
@@ -76,8 +77,8 @@ def unchanged(match: Match, tools: Sequence[Contestant]) -> dict[str, list[Seen]
 
 def warm_up(match: Match, tools: Sequence[Contestant]) -> None:
     """One object of each kind with every tool: files read once, discovery cached, nothing of it counted."""
-    small = match._replace(each=1)
-    places = [_prepared(small, f"warm-{number}") for number in range(len(tools))]
+    small = match._replace(row="warm", each=1)
+    places = [_prepared(small, number) for number in range(len(tools))]
     for tool, place in zip(tools, places, strict=True):
         ended = run(tool.argv(place, match.stage), env=match.stage.environment, timeout=PATIENCE)
         if ended.status != 0:
@@ -120,9 +121,9 @@ def _in_turns(tools: Sequence[Contestant], rounds: int) -> list[Contestant]:
     return [known[name] for name in turns(list(known), rounds)]
 
 
-def _prepared(match: Match, name: str) -> Workload:
-    """The set for a namespace of that name, which is there already; ours would make it, the others would not."""
-    namespace = f"{name}-{match.round_trip_ms:g}"
+def _prepared(match: Match, number: int) -> Workload:
+    """The set for run `number` of the row, its namespace made: ours would make it, the others would not."""
+    namespace = f"{match.row}-{match.round_trip_ms:g}-{number}".replace(".", "-")
     match.ground.create(namespace)
     folder = match.ground.folder / namespace
     return workloads.write(folder, namespace, match.each)

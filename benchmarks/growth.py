@@ -31,7 +31,7 @@ def rows(peers: Sequence[Contestant], sizes: Sequence[int], say: Callable[[str],
             with ground(say, nodes=_NODES) as place:
                 home = place.folder / "home"
                 home.mkdir()
-                match = Match(place, Stage(place.kubeconfig, place.context, home), 0.0, 1, 1, say)
+                match = Match("growth", place, Stage(place.kubeconfig, place.context, home), 0.0, 1, 1, say)
                 contest.warm_up(match, [tool])
                 workload = platforms.write(place.folder / "platform", services)
                 place.create(workload.namespace)

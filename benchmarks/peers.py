@@ -87,7 +87,8 @@ def _at_distance(
 ) -> Iterator[dict[str, Any]]:
     home = place.folder / f"home-{round_trip_ms:g}"
     home.mkdir()
-    match = Match(place, Stage(kubeconfig, place.context, home), round_trip_ms, options.each, options.rounds, _say)
+    stage = Stage(kubeconfig, place.context, home)
+    match = Match("", place, stage, round_trip_ms, options.each, options.rounds, _say)
     chosen = options.only or ROWS
     _say(f"warming up at {round_trip_ms:g} ms of round trip")
     contest.warm_up(match, [*applying, *waiting[1:]])
@@ -98,7 +99,7 @@ def _at_distance(
     ):
         if name in chosen:
             _say(f"row {name}, {options.each * 5} objects, {round_trip_ms:g} ms")
-            seen = measure(match, tools)
+            seen = measure(match._replace(row=name), tools)
             yield {
                 "row": name,
                 "round_trip_ms": round_trip_ms,
