@@ -47,7 +47,8 @@ def _entry(rows: Iterable[Row], tool: str, /, **wanted: Any) -> Row:
     raise LookupError(f"{tool} in {wanted}")
 
 
-def _middle(rows: Sequence[Row], tool: str, figure: str, /, **wanted: Any) -> float:
+def middle(rows: Sequence[Row], tool: str, figure: str, /, **wanted: Any) -> float:
+    """The median of a tool's figure in the row that has `wanted`. Raises LookupError where it was not measured."""
     spread = _entry(rows, tool, **wanted).get(figure)
     if not spread:
         raise LookupError(figure)
@@ -59,7 +60,7 @@ def _times(row: str, peer: str, figure: str, least: float, round_trip_ms: float)
 
     def measure(rows: Sequence[Row]) -> Measured:
         where = {"row": row, "round_trip_ms": round_trip_ms}
-        times = _middle(rows, peer, figure, **where) / _middle(rows, OURS, figure, **where)
+        times = middle(rows, peer, figure, **where) / middle(rows, OURS, figure, **where)
         return Measured(f"{times:.1f} ×", times >= least)
 
     return measure
@@ -67,7 +68,7 @@ def _times(row: str, peer: str, figure: str, least: float, round_trip_ms: float)
 
 def _most(row: str, figure: str, most: float, unit: str, **where: Any) -> Callable[[Sequence[Row]], Measured]:
     def measure(rows: Sequence[Row]) -> Measured:
-        value = _middle(rows, OURS, figure, row=row, **where)
+        value = middle(rows, OURS, figure, row=row, **where)
         shown = f"{value * 1000:.0f} ms" if unit == "ms" else f"{value:.0f} {unit}".strip()
         return Measured(shown, value <= most)
 
@@ -76,7 +77,7 @@ def _most(row: str, figure: str, most: float, unit: str, **where: Any) -> Callab
 
 def _growth(figure: str) -> Callable[[Sequence[Row]], Measured]:
     def measure(rows: Sequence[Row]) -> Measured:
-        small, large = (_middle(rows, OURS, figure, row="growth", services=number) for number in (18, 180))
+        small, large = (middle(rows, OURS, figure, row="growth", services=number) for number in (18, 180))
         return Measured(f"{large / small:.1f} ×", large / small <= 11)
 
     return measure
@@ -84,13 +85,13 @@ def _growth(figure: str) -> Callable[[Sequence[Row]], Measured]:
 
 def _share(rows: Sequence[Row]) -> Measured:
     where = {"row": "wait", "round_trip_ms": 0.0}
-    share = _middle(rows, OURS, "requests", **where) / _middle(rows, "skaffold run", "requests", **where)
+    share = middle(rows, OURS, "requests", **where) / middle(rows, "skaffold run", "requests", **where)
     return Measured(f"{share:.0%}", share <= 0.1)
 
 
 def _rendered(rows: Sequence[Row]) -> Measured:
     name = "render prod, nothing cached"
-    share = _middle(rows, OURS, "seconds", name=name) / _middle(rows, "kubectl kustomize", "seconds", name=name)
+    share = middle(rows, OURS, "seconds", name=name) / middle(rows, "kubectl kustomize", "seconds", name=name)
     return Measured(f"{share:.2f} ×", share <= 1.1)
 
 
@@ -101,7 +102,7 @@ def _intake(rows: Sequence[Row]) -> Measured:
 
 def _offline(name: str, most: float) -> Callable[[Sequence[Row]], Measured]:
     def measure(rows: Sequence[Row]) -> Measured:
-        value = _middle(rows, OURS, "seconds", name=name)
+        value = middle(rows, OURS, "seconds", name=name)
         return Measured(f"{value * 1000:.0f} ms", value <= most)
 
     return measure

@@ -21,11 +21,15 @@ _SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" 
 
 
 class Piece(NamedTuple):
-    """A row: `works` name a piece of `inside.py` or give a command, ours first; `goal` is the design's."""
+    """A row: `works` name a piece of `inside.py` or give a command, ours first; `goal` is the design's.
+
+    `is_rate`: the goal is a number a second.
+    """
 
     name: str
     goal: str
     works: Mapping[str, str | Sequence[str | Path]]
+    is_rate: bool = False
 
 
 def rows(rounds: int, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
@@ -43,7 +47,7 @@ def rows(rounds: int, say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
                 "row": "offline",
                 "name": piece.name,
                 "goal": piece.goal,
-                "entries": [_entry(name, results) for name, results in found.items()],
+                "entries": [_entry(name, results, is_rate=piece.is_rate) for name, results in found.items()],
             }
 
 
@@ -68,6 +72,7 @@ def _pieces(folder: Path, say: Callable[[str], None]) -> Iterator[Piece]:
         "watch intake",
         "10,000 events/s",
         {OURS: "watch_intake", "kubernetes package, its watch": "watch_intake_typed"},
+        is_rate=True,
     )
 
 
@@ -96,7 +101,7 @@ def _measured(work: str | Sequence[str | Path], folder: Path) -> dict[str, float
     return {"seconds": ended.wall, "cpu": ended.cpu, "grew_mb": ended.peak_mb, "count": 0}
 
 
-def _entry(name: str, results: Sequence[Mapping[str, float]]) -> dict[str, Any]:
+def _entry(name: str, results: Sequence[Mapping[str, float]], *, is_rate: bool) -> dict[str, Any]:
     seconds = spread([one["seconds"] for one in results], 4)
     count = results[0]["count"]
     return {
@@ -106,5 +111,5 @@ def _entry(name: str, results: Sequence[Mapping[str, float]]) -> dict[str, Any]:
         "cpu": spread([one["cpu"] for one in results], 4),
         "grew_mb": spread([one["grew_mb"] for one in results], 1),
         "count": count,
-        "per_second": round(count / seconds[1]) if count else None,
+        "per_second": round(count / seconds[1]) if is_rate else None,
     }

@@ -1,6 +1,6 @@
 """Results as lines on the terminal and as the tables of docs/benchmarks.md; no number there is typed by hand.
 
-python -m benchmarks.report RESULTS.json docs/benchmarks.md     replaces what stands between its marks
+python -m benchmarks.report RESULTS.json PAGE …     replaces what stands between its marks
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks import goals
+from benchmarks import goals, highlights
 from benchmarks.contestants import OURS
 
 Row = Mapping[str, Any]
@@ -179,6 +179,7 @@ def _table(lines: Sequence[Sequence[str]], align: str = "---") -> list[str]:
 def blocks(document: Row) -> dict[str, str]:
     """Name of a block -> what stands in it."""
     found = {"machine": [_machine(document)], "goals": _table(goals.lines(document["rows"]))}
+    found["highlights"] = highlights.sentences(document["rows"])
     for row in shown(document["rows"]):
         found.setdefault(row["row"], []).extend(markdown(row))
     return {name: "\n".join(lines).strip() for name, lines in found.items()}
@@ -202,8 +203,10 @@ def filled(page: str, document: Row) -> str:
 
 
 def main(arguments: Sequence[str]) -> None:
-    results, page = map(Path, arguments)
-    page.write_text(filled(page.read_text(), json.loads(results.read_text())))
+    results, *pages = map(Path, arguments)
+    document = json.loads(results.read_text())
+    for page in pages:
+        page.write_text(filled(page.read_text(), document))
 
 
 if __name__ == "__main__":
