@@ -101,9 +101,11 @@ def _intake(rows: Sequence[Row]) -> Measured:
 
 
 def _offline(name: str, most: float) -> Callable[[Sequence[Row]], Measured]:
+    """By CPU time, which other programs on the machine stretch less than the clock's; these pieces wait for nothing."""
+
     def measure(rows: Sequence[Row]) -> Measured:
-        value = middle(rows, OURS, "seconds", name=name)
-        return Measured(f"{value * 1000:.0f} ms", value <= most)
+        value = middle(rows, OURS, "cpu", name=name)
+        return Measured(f"{value * 1000:.0f} ms of CPU", value <= most)
 
     return measure
 

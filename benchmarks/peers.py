@@ -37,10 +37,11 @@ def main() -> None:
     parser.add_argument("--services", type=int, action="append", help="instead of 18, 54 and 180; repeat for several")
     parser.add_argument("--json", type=Path, help="results; a row replaces the one that measured the same")
     options = parser.parse_args()
-    count = 0
+    count, load = 0, os.getloadavg()[1]
     try:
         for row in _rows(options):
             count += 1
+            row["load_before"] = round(load, 1)
             print("\n".join(report.text(row)), flush=True)
             if options.json:
                 _keep(options.json, row)

@@ -186,9 +186,11 @@ def blocks(document: Row) -> dict[str, str]:
 
 
 def _machine(document: Row) -> str:
+    cores, load = document["cores"], max((row.get("load_before", 0.0) for row in document["rows"]), default=0.0)
+    shared = "that the control plane, the simulated nodes and the tool under test shared"
+    busy = f" Other programs kept it busy meanwhile: load average up to {load:.0f} before a row began."
     return (
-        f"Measured on {document['date']} on a Linux machine with {document['cores']} cores that the control plane, the "
-        "simulated nodes and the tool under test shared."
+        f"Measured on {document['date']} on a Linux machine with {cores} cores {shared}.{busy if load > cores else ''}"
     )
 
 

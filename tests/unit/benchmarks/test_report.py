@@ -77,6 +77,13 @@ def test_a_goal_says_what_was_measured_and_whether_it_is_reached() -> None:
     assert found["watch intake", "10,000 events/s"] == ("–", "–")
 
 
+def test_results_of_a_busy_machine_say_so() -> None:
+    busy = {**row(entry("bakery_ops", 2.0)), "load_before": 17.3}
+    for rows, said in (([busy], True), ([row(entry("bakery_ops", 2.0))], False)):
+        machine = report.blocks({"date": "2026-01-01", "cores": 2, "rows": rows})["machine"]
+        assert ("load average up to 17" in machine) is said
+
+
 def test_the_published_tables_are_those_of_the_published_results() -> None:
     results = json.loads((DOCUMENTS / "benchmarks.json").read_text())
     for page in (DOCUMENTS / "benchmarks.md", DOCUMENTS.parent / "README.md"):
