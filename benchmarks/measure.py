@@ -4,82 +4,118 @@ from __future__ import annotations
 
 import json
 import os
-import resource
+import signal
 import statistics
 import subprocess
+import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+TIMED_OUT = -int(signal.SIGKILL)
+
 
 class Run(NamedTuple):
-    """One finished process: wall and CPU seconds, peak memory in MB of the largest process, exit code."""
+    """One finished process.
+
+    Attributes:
+        wall, cpu: Seconds; CPU includes every process it started and waited for.
+        peak_mb: Of the largest single process among them.
+        status: Exit code, `TIMED_OUT` when it was ended because its time was up.
+        began: When it was started, in seconds since the epoch.
+    """
 
     wall: float
     cpu: float
     peak_mb: float
     status: int
     output: str
+    began: float = 0.0
+
+    @property
+    def ended(self) -> float:
+        """Seconds since the epoch."""
+        return self.began + self.wall
 
 
-def run(argv: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None) -> Run:
-    """Run to the end in a child of its own, so that its resources are not mixed with an earlier run's."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        started = time.monotonic()
-        ended = subprocess.run(
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    timeout: float = 600.0,
+) -> Run:
+    """Run to the end, in a process group of its own that is ended as a whole when `timeout` (seconds) has passed."""
+    with tempfile.TemporaryFile() as output:
+        began, started = time.time(), time.monotonic()
+        process = subprocess.Popen(
             [str(part) for part in argv],
             cwd=cwd,
             env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
             stdin=subprocess.DEVNULL,
-            check=False,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
         )
+        timer = threading.Timer(timeout, _end, [process.pid])
+        timer.start()
+        try:
+            _, status, used = os.wait4(process.pid, 0)
+        except BaseException:
+            _end(process.pid)
+            process.wait()
+            raise
+        finally:
+            timer.cancel()
         wall = time.monotonic() - started
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
-        result = Run(
-            wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, ended.returncode, ended.stdout + ended.stderr
-        )
-        with os.fdopen(writer, "w") as pipe:
-            json.dump(result, pipe)
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader) as pipe:
-        found = Run(*json.load(pipe))
-    os.waitpid(child, 0)
-    return found
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        text = output.read().decode("utf-8", "replace")
+    return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, process.returncode, text, began)
+
+
+def _end(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
+def turns(names: Sequence[str], rounds: int) -> list[str]:
+    """`names` in the order A B B A A B …, so that what drifts with time hits all alike."""
+    return [name for number in range(rounds) for name in (names if number % 2 == 0 else list(reversed(names)))]
 
 
 def in_turns(commands: Mapping[str, Sequence[str | Path]], rounds: int, **kwargs: Any) -> dict[str, list[Run]]:
-    """Each command `rounds` times, in the order A B B A A B …, after one warm-up of each that is not counted."""
+    """Each command `rounds` times, in turns, after one warm-up of each that is not counted."""
     for argv in commands.values():
         run(argv, **kwargs)
     found: dict[str, list[Run]] = {name: [] for name in commands}
-    for number in range(rounds):
-        names = list(commands) if number % 2 == 0 else list(reversed(commands))
-        for name in names:
-            found[name].append(run(commands[name], **kwargs))
+    for name in turns(list(commands), rounds):
+        found[name].append(run(commands[name], **kwargs))
     return found
 
 
 def median(runs: Sequence[Run], field: str = "wall") -> float:
-    return statistics.median(getattr(one, field) for one in runs)
+    return float(statistics.median(getattr(one, field) for one in runs))
+
+
+def spread(values: Sequence[float], digits: int = 3) -> list[float]:
+    """Minimum, median, maximum."""
+    return [round(value, digits) for value in (min(values), statistics.median(values), max(values))]
 
 
 def row(name: str, runs: Sequence[Run], reference: Sequence[Run] | None = None) -> dict[str, Any]:
     """Median, minimum and maximum of wall time, CPU and memory; `ratio` of this row's wall time to the reference's."""
-    walls = [one.wall for one in runs]
     return {
         "name": name,
         "ratio": round(median(runs) / median(reference), 2) if reference else 1.0,
-        "wall": [round(value, 3) for value in (min(walls), statistics.median(walls), max(walls))],
+        "wall": spread([one.wall for one in runs]),
         "cpu": round(median(runs, "cpu"), 3),
         "peak_mb": round(max(one.peak_mb for one in runs), 1),
         "failed": sum(one.status != 0 for one in runs),
+        "rounds": len(runs),
     }
 
 

@@ -22,13 +22,17 @@ _READY_WITHIN = 90.0
 
 
 class ControlPlane(NamedTuple):
-    """How to start one: instance, program, addresses, the words that put a program into its network, routing."""
+    """How to start one: instance, program, addresses, the words that put a program into its network, routing.
+
+    `audit_policy`: a file that says which requests the API server notes in `logs/audit.log`; None notes none.
+    """
 
     instance: Instance
     program: Path
     endpoints: Endpoints
     inside: tuple[str, ...] = ()
     routes_to_endpoints: bool = False
+    audit_policy: Path | None = None
 
     def kubeconfig_of(self, component: str) -> Path:
         return self.instance.directory / "kubeconfigs" / component
@@ -69,7 +73,9 @@ def start(plane: ControlPlane, daemons: Daemons, *, say: Say) -> None:
     configuration = instance.directory / "scheduler.json"
     configuration.write_text(json.dumps(flags.scheduler_configuration(plane.kubeconfig_of("scheduler"))))
     run(flags.etcd(plane.endpoints, instance.directory / "etcd"), is_urgent=True)
-    run(flags.api_server(plane.endpoints, instance.pki, routes_to_endpoints=plane.routes_to_endpoints), is_urgent=True)
+    server = flags.api_server(plane.endpoints, instance.pki, routes_to_endpoints=plane.routes_to_endpoints)
+    noted = flags.audit(plane.audit_policy, instance.audit_log) if plane.audit_policy else []
+    run([*server, *noted], is_urgent=True)
     wait_ready(plane, daemons, say=say)
     say(f"API server ready after {time.monotonic() - began:.1f} s at {plane.endpoints.server}")
     trust_after = "10s" if plane.routes_to_endpoints else "1s"

@@ -46,6 +46,11 @@ def etcd(endpoints: Endpoints, data: Path) -> list[str]:
     ]
 
 
+def audit(policy: Path, log: Path) -> list[str]:
+    """Flags of kube-apiserver that make it note in `log`, one JSON object a line, what `policy` (a file) asks for."""
+    return [f"--audit-policy-file={policy}", f"--audit-log-path={log}", "--audit-log-maxsize=4096"]
+
+
 def api_server(endpoints: Endpoints, pki: Path, *, routes_to_endpoints: bool) -> list[str]:
     """kube-apiserver. `routes_to_endpoints`: aggregated APIs are reached at their pods, else by Service name."""
     return [

@@ -60,6 +60,10 @@ class Instance(NamedTuple):
         return self.directory / "logs"
 
     @property
+    def audit_log(self) -> Path:
+        return self.logs / "audit.log"
+
+    @property
     def volumes(self) -> Path:
         return self.directory / "volumes"
 

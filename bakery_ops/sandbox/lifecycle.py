@@ -54,6 +54,7 @@ def start(
     say: Say,
     repository: Path,
     name: str = DEFAULT_NAME,
+    audit_policy: Path | None = None,
 ) -> SandboxStatus:
     """Start the sandbox, or find it running.
 
@@ -63,6 +64,7 @@ def start(
         say: Gets one line per step.
         repository: The clone; `sandbox/kubenode` in it is built when the cache lacks it.
         name: Which instance; several run side by side.
+        audit_policy: A file that says which requests its API server notes in `Instance.audit_log`; None notes none.
     Raises:
         PreflightRefused: it cannot run here, or another kind or other nodes run under this name.
         Locked: another command is starting or stopping it.
@@ -84,7 +86,7 @@ def start(
             say("cleaning up after a sandbox that did not end properly")
         _remove(place)
         try:
-            return _start(place, chosen, tuple(nodes), program, repository, say=say)
+            return _start(place, chosen, tuple(nodes), program, repository, audit_policy, say=say)
         except OSError as error:
             _remove(place, keep_logs=True)
             raise _explained(error) from error
@@ -174,7 +176,14 @@ def _images_of(name: str) -> ImageStore:
 
 
 def _start(
-    place: Instance, kind: Kind, nodes: tuple[NodeSize, ...], program: Path, repository: Path, *, say: Say
+    place: Instance,
+    kind: Kind,
+    nodes: tuple[NodeSize, ...],
+    program: Path,
+    repository: Path,
+    audit_policy: Path | None,
+    *,
+    say: Say,
 ) -> SandboxStatus:
     began = time.monotonic()
     if kind == "simulated" and not nodes:
@@ -190,6 +199,7 @@ def _start(
     else:
         record.write(place.directory, wanted)
         plane = _simulated_plane(place, program)
+    plane = plane._replace(audit_policy=audit_policy)
     controlplane.start(plane, daemons, say=say)
     with Api(plane.endpoints.server, place.pki) as api:
         api.apply([addons.storage_class(), *([addons.ingress_class()] if kind == "simulated" else [])])

@@ -19,6 +19,7 @@ from bakery_ops.model.words import unknown
 from bakery_ops.rules.plan import Action, JournalEntry, Live, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport, VerifyReport
+from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.view import RolloutView
@@ -169,7 +170,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
         result = rollout.drive(
             graph,
             decided,
-            wishes.options,
+            wishes.options._replace(width=width.first(facts.machines, least=wishes.options.width)),
             _world(ports, wishes),
             facts=facts,
             snapshot=seen.structs(),

@@ -34,7 +34,8 @@ class Options(NamedTuple):
         no_progress: Per node, without any sign of progress; not counted while it is blocked by another node.
         settle: From the first failed node to the report.
         stability: After all nodes of a stage are Ready: restart counts must not move.
-        width: Most workloads admitted and not yet Ready at one time; fewer while the cluster cannot keep up.
+        width: Most workloads admitted and not yet Ready at one time; fewer while the cluster cannot keep up, more on
+            large nodes (`width.first`).
             Other objects start nothing, so they do not count.
         streamed: Kinds whose changes arrive as events; others are read again after `reread`, then ever more rarely.
         answer_grace: At the end, how long answers to requests already sent are waited for.

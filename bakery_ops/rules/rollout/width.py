@@ -7,13 +7,27 @@ start takes longer than its probe allows (docs/readiness.md, section 8).
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from bakery_ops.model.live import Event as ClusterEvent
+from bakery_ops.rules.readiness.observation import Machine
 from bakery_ops.rules.rollout.state import Rollout
 from bakery_ops.rules.rollout.world import event_time
 
 NARROWEST = 2
+PER_CORE = 4
 _KILLED = re.compile(r"failed (liveness|startup) probe, will be restarted")
+
+
+def first(machines: Iterable[Machine], *, least: int) -> int:
+    """Four for each core on which pods may start, at least `least`: 16 tiny starts at a time leave large nodes idle."""
+    cores = sum(machine.cpu for machine in machines if _takes_pods(machine)) // 1000
+    return max(least, PER_CORE * cores)
+
+
+def _takes_pods(machine: Machine) -> bool:
+    repels = any(taint.effect in ("NoSchedule", "NoExecute") for taint in machine.taints)
+    return machine.is_ready and not machine.unschedulable and not repels
 
 
 def shrink(rollout: Rollout, reason: str) -> None:

@@ -190,3 +190,10 @@ def test_an_object_is_kept_where_the_api_server_keeps_it(version: str, kind: str
 )
 def test_an_image_name_is_completed_as_containerd_does(name: str, full: str) -> None:
     assert runtime.full_name(name) == full
+
+
+def test_an_audited_server_notes_by_the_policy_in_a_log_that_is_not_cut() -> None:
+    noted = argv_of(["kube-apiserver", *flags.audit(Path("/p/policy.json"), Path("/s/logs/audit.log"))])
+    assert noted["audit-policy-file"] == "/p/policy.json"
+    assert noted["audit-log-path"] == "/s/logs/audit.log"
+    assert int(noted["audit-log-maxsize"]) >= 1024

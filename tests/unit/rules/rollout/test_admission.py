@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from bakery_ops.model.contract import Stage
+from bakery_ops.model.live import Taint
 from bakery_ops.rules.plan import Action
+from bakery_ops.rules.readiness.observation import Machine
+from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.events import Apply, ApplyAccepted, ObjectChanged, ObjectDeleted, PressureSeen, ReplaceJob
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.rules.verdict import Applied, Verdict
@@ -190,6 +193,23 @@ def killing(table: Table, count: int = 1, at: str = "2023-11-14T22:13:30Z") -> O
         "count": count,
     }
     return ObjectChanged(table.now, live_object(event))
+
+
+def test_large_nodes_start_more_workloads_at_one_time_and_small_ones_no_fewer() -> None:
+    small, large = Machine("small", 2000, 0), Machine("large", 16_000, 0)
+    assert width.first((), least=16) == 16
+    assert width.first((small,), least=16) == 16
+    assert width.first((small, large), least=16) == 72
+
+
+def test_nodes_on_which_no_pod_may_start_widen_nothing() -> None:
+    machines = (
+        Machine("down", 16_000, 0, is_ready=False),
+        Machine("cordoned", 16_000, 0, unschedulable=True),
+        Machine("tainted", 16_000, 0, taints=(Taint("dedicated", "", "NoSchedule"),)),
+        Machine("shunned", 8000, 0, taints=(Taint("spot", "", "PreferNoSchedule"),)),
+    )
+    assert width.first(machines, least=16) == 32
 
 
 def test_a_kill_by_a_probe_halves_the_width_and_success_widens_it_again() -> None:
