@@ -170,17 +170,7 @@ def document(report: DeployReport, profile: str, context: str) -> dict[str, Any]
             "seconds": round(result.seconds, 3),
             "requests": sum(report.requests.values()) or result.requests,
             "requestsByKind": dict(sorted(report.requests.items(), key=lambda item: (-item[1], item[0]))),
-            "causes": [
-                {
-                    "sentence": cause.sentence,
-                    "node": cause.node,
-                    "state": cause.state,
-                    "reason": cause.reason,
-                    "message": cause.message,
-                    "blocks": list(cause.blocked),
-                }
-                for cause in result.causes
-            ],
+            "causes": [_cause(cause, result) for cause in result.causes],
             "stages": [{"stage": timing.stage.value, "seconds": timing.wall} for timing in result.stages],
             "nodes": [
                 {
@@ -203,6 +193,29 @@ def document(report: DeployReport, profile: str, context: str) -> dict[str, Any]
             for check in report.verified.results
         ]
     return body
+
+
+def _cause(cause: RootCause, result: RolloutResult) -> dict[str, Any]:
+    return {
+        "sentence": cause.sentence,
+        "node": cause.node,
+        "state": cause.state,
+        "reason": cause.reason,
+        "message": cause.message,
+        "blocks": list(cause.blocked),
+        "evidence": [
+            {"subject": each.subject, "container": each.container, "reason": each.reason, "message": each.message}
+            for each in cause.evidence
+        ],
+        "events": [
+            {"subject": each.subject, "reason": each.reason, "message": each.message, "times": each.times}
+            for each in result.events_of(cause)
+        ],
+        "logs": [
+            {"pod": tail.pod, "container": tail.container, "previous": tail.previous, "lines": list(tail.lines)}
+            for tail in result.logs_of(cause)
+        ],
+    }
 
 
 def destinations(requested: Sequence[str]) -> list[tuple[str, Path]]:
