@@ -61,7 +61,7 @@ FAULTS = (
         "image-missing",
         r"web is down: ErrImagePull: .*localhost:5000/shop/web:1\.4\.2.*: not found",
         r"not found",
-        (r"shop/web:1\.4\.2", r"not found"),
+        (r"shop/web:1\.4\.2", r"not found|can't be pulled"),
         rows.IMAGE_MISSING,
     ),
     Fault(
@@ -74,7 +74,7 @@ FAULTS = (
     Fault(
         "redis-down",
         rf"redis is down: FailedMount: .*{_MISSING_KEY}.*; blocks 3 services",
-        rf"FailedMount.*{_MISSING_KEY}",
+        _MISSING_KEY,
         (r"redis", r"non-existent secret key: tls\.key"),
         rows.MOUNT_MISSING,
     ),
@@ -154,13 +154,6 @@ FAULTS = (
         r"No space left on device",
         (r"No space left on device",),
         rows.CRASH_LOOP,
-    ),
-    Fault(
-        "volume-exceeded",
-        r'web is down: Evicted: Usage of EmptyDir volume "data" exceeds the limit "8Mi"\..*',
-        r"Evicted",
-        (r"exceeds the limit",),
-        rows.EVICTED,
     ),
     Fault(
         "account-missing",

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from bakery_ops.model.times import parse_time
+from bakery_ops.rules import evidence as rows
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from tests.commands import ROOT, invoke, kubectl
 from tests.fault_table import FAULTS, Fault, Scene
@@ -116,15 +118,26 @@ def test_the_evidence_stands_in_the_report(fault: Fault, endings: Endings) -> No
 
 
 @each_with_a_hold_time
-def test_the_verdict_comes_with_the_end_of_the_hold_time(fault: Fault, endings: Endings) -> None:
+def test_the_verdict_comes_with_the_end_of_the_hold_time(fault: Fault, endings: Endings, scene: Scene) -> None:
     """From the first sight of the evidence to Failed, in the server's time, as the run itself recorded it."""
     ended = endings(fault)
     node = ended.causes[0]["node"]
     told = [line for line in ended.events if line["type"] == "verdict" and line["node"] == node]
-    assert fault.row is not None
     failed = next(line["at"] for line in told if line["to"] == "failed")
-    seen = next(line["at"] for line in told if line["to"] in ("failing", "failed"))
-    assert failed - seen <= (fault.row.hold or 0.0) + 1.0, told
+    if fault.row is rows.JOB_FAILED:
+        seen = job_given_up(scene, fault, node)
+    else:
+        seen = next(line["at"] for line in told if line["to"] in ("failing", "failed"))
+    assert fault.row is not None
+    assert fault.row.hold is not None
+    assert failed - seen <= fault.row.hold + 1.0, told
+
+
+def job_given_up(scene: Scene, fault: Fault, job: str) -> float:
+    """When the Job's controller set FailureTarget; server times have whole seconds, so the end of that second."""
+    text = kubectl(scene.kubeconfig, "get", f"job/{job}", "--namespace", namespace_of(fault), "--output", "json")
+    conditions = json.loads(text)["status"]["conditions"]
+    return 1.0 + next(parse_time(each["lastTransitionTime"]) for each in conditions if each["type"] == "FailureTarget")
 
 
 @each_that_is_refused
