@@ -68,7 +68,8 @@ def main() -> None:
             print("\n".join(_rows(verdicts)), flush=True)
             if options.json:
                 options.json.write_text(json.dumps(_document(found, options.deadline), indent=1) + "\n")
-    table = "\n".join([*_head(tools), *_rows(found), "", *_totals(found, tools)])
+    measured = f"Measured on {time.strftime('%Y-%m-%d', time.gmtime())}; every tool was given {options.deadline} s."
+    table = "\n".join([measured, "", *_head(tools), *_rows(found), "", *_totals(found, tools)])
     print(f"\n{table}")
     if options.publish:
         _publish(options.publish, table)
