@@ -61,7 +61,7 @@ def play(scene: Scene, fault: Fault) -> Ending:
     where = ("--namespace", namespace_of(fault), "--context", scene.context, "--output", "json")
     ended = invoke("deploy", "--overlay", str(fault.manifests), *where, env={"BAKERY_DEADLINE": f"{DEADLINE}s"})
     report = json.loads(ended.stdout) if ended.stdout.startswith("{") else {}
-    return Ending(ended.returncode, report, ended.stderr, events_of(report) if report else [])
+    return Ending(ended.returncode, report, ended.stderr, events_of(report) if report.get("causes") else [])
 
 
 def events_of(report: dict[str, Any]) -> list[dict[str, Any]]:
