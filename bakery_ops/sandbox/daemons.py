@@ -53,6 +53,16 @@ def _explain(lines: Sequence[str]) -> None:
         )
 
 
+def _lent() -> list[int]:
+    """Open files that our caller lent us, a lock's among them: a daemon that kept them would hold the lock for ever."""
+    found = []
+    for number in map(int, os.listdir("/dev/fd")):
+        with suppress(OSError):  # the listing's own file is gone by now
+            if number > 2 and os.get_inheritable(number):
+                found.append(number)
+    return found
+
+
 class Daemons:
     """The daemons of one instance, in the order they were started; kept in `directory`/daemons.json."""
 
@@ -92,6 +102,7 @@ class Daemons:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
+                *((os.POSIX_SPAWN_CLOSE, number) for number in _lent()),
             ],
             setsid=True,
         )

@@ -71,7 +71,8 @@ run_scripts() {
 first_start() {
     echo "docker-entrypoint: initialising $PGDATA"
     initialise
-    # What the official image adds; a deployment with a file of its own (`hba_file`) never reads it.
+    # What the official image adds; a deployment with files of its own (`config_file`, `hba_file`) never reads them.
+    printf "\nlisten_addresses = '*'\n" >>"$PGDATA/postgresql.conf"
     printf '\nhost all all all %s\n' "${POSTGRES_HOST_AUTH_METHOD:-scram-sha-256}" >>"$PGDATA/pg_hba.conf"
     export PGHOST=/var/run/postgresql PGPASSWORD="$POSTGRES_PASSWORD" POSTGRES_PASSWORD
     # No TCP and no durability yet: if this is interrupted, the next start begins anew.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fcntl
 import os
 import sys
 from collections.abc import Iterator
@@ -44,6 +45,17 @@ def test_nothing_runs_under_an_unused_process_id() -> None:
 def test_another_command_finds_the_daemons_again(daemons: Daemons, tmp_path: Path) -> None:
     started = daemons.start("waits", FOREVER)
     assert list(Daemons(tmp_path)) == [started]
+
+
+def test_a_lock_of_the_caller_is_not_kept(daemons: Daemons, tmp_path: Path) -> None:
+    """`flock FILE invoke sandbox.start` lends its open file to everything it starts."""
+    place = tmp_path / "lock"
+    with place.open("w") as lent:
+        fcntl.flock(lent, fcntl.LOCK_EX)
+        os.set_inheritable(lent.fileno(), True)
+        assert daemons.start("waits", FOREVER).is_running
+    with place.open("w") as anew:
+        fcntl.flock(anew, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_daemons_are_stopped_newest_first_and_forgotten(daemons: Daemons, tmp_path: Path) -> None:
