@@ -22,6 +22,7 @@ Namespace = Annotated[str | None, "namespace instead of the profile's"]
 Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML instead of the profile's"]
 Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
 Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
+FailMode = Annotated[Literal["fast", "settle", "never"], "when to end after a failure"]
 Tier = Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"]
 Instance = Annotated[str | None, "which sandbox, when several run side by side (default: default)"]
 YesContext = Annotated[str | None, "confirm a protected profile's context without a terminal: its exact name"]
@@ -39,7 +40,7 @@ def run(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     engine: Annotated[Literal["staged", "skaffold"] | None, "who applies: our staged engine, or skaffold run"] = None,
-    fail_mode: Annotated[Literal["fast", "settle", "never"], "when to end after a failure"] = "settle",
+    fail_mode: FailMode = "settle",
     yes_context: YesContext = None,
     force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
     dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
@@ -134,6 +135,20 @@ def verify_platform(
 ) -> ExitCode:
     """Check the acceptance contract: all ready, Jobs complete, health and the frontend answer."""
     return bootstrap.verify(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), only, output)
+
+
+@command
+def rehearse(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    node: Nodes = (),
+    fault: Annotated[tuple[str, ...], "FAULT=WORKLOAD, like crash-loop=auth-service; repeat for several"] = (),
+    fail_mode: FailMode = "never",
+    output: Output = None,
+) -> ExitCode:
+    """Deploy to simulated nodes made for this one run, with faults if you like, and show what would happen."""
+    return bootstrap.rehearse(bootstrap.RehearseOptions(**locals()))
 
 
 # ---- offline --------------------------------------------------------------------------------------------------------
@@ -282,6 +297,7 @@ def test(
 namespace = Collection(
     check,
     capacity,
+    rehearse,
     doctor,
     test,
     verify_platform,
