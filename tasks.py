@@ -30,6 +30,7 @@ ReportFiles = Annotated[
     tuple[str, ...], "also write a report: FORMAT=PATH with json, junit, html, svg or markdown; repeatable"
 ]
 Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
+FailMode = Annotated[Literal["fast", "settle", "never"], "when to end after a failure"]
 Tier = Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"]
 ProtectedKind = Literal["PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret"]
 Instance = Annotated[str | None, "which sandbox, when several run side by side (default: default)"]
@@ -50,7 +51,7 @@ def run(
     context: Context = None,
     kubeconfig: Kubeconfig = None,
     engine: Annotated[Literal["staged", "skaffold"] | None, "who applies: our staged engine, or skaffold run"] = None,
-    fail_mode: Annotated[Literal["fast", "settle", "never"], "when to end after a failure"] = "settle",
+    fail_mode: FailMode = "settle",
     yes_context: YesContext = None,
     force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
     recreate: Recreate = (),
@@ -136,6 +137,20 @@ def unlock(
 ) -> ExitCode:
     """Remove the lock of a dead deploy; needs the holder's id, so that a living one is not robbed."""
     return bootstrap.unlock(bootstrap.Target(profile, None, namespace, context, kubeconfig), holder)
+
+
+@command
+def rehearse(
+    profile: ProfileName = None,
+    overlay: Overlay = None,
+    namespace: Namespace = None,
+    node: Nodes = (),
+    fault: Annotated[tuple[str, ...], "FAULT=WORKLOAD, like crash-loop=auth-service; repeat for several"] = (),
+    fail_mode: FailMode = "never",
+    output: Output = None,
+) -> ExitCode:
+    """Deploy to simulated nodes made for this one run, with faults if you like, and show what would happen."""
+    return bootstrap.rehearse(bootstrap.RehearseOptions(**locals()))
 
 
 @command(name="verify")
@@ -437,6 +452,7 @@ def test(
 namespace = Collection(
     check,
     capacity,
+    rehearse,
     doctor,
     test,
     verify_platform,

@@ -124,6 +124,18 @@ class DestroyOptions(NamedTuple):
         return Target(self.profile, None, self.namespace, self.context, self.kubeconfig, self.yes_context)
 
 
+class RehearseOptions(NamedTuple):
+    """The flags of `invoke rehearse`, by the names the task gives them."""
+
+    profile: str | None = None
+    overlay: Path | None = None
+    namespace: str | None = None
+    node: tuple[str, ...] = ()
+    fault: tuple[str, ...] = ()
+    fail_mode: str = "never"
+    output: str | None = None
+
+
 _HOMES = {
     "deploy": "deploying",
     "plan": "deploying",
@@ -147,6 +159,7 @@ _HOMES = {
     "platform_show": "offline",
     "config_show": "offline",
     "doctor_report": "machines",
+    "rehearse": "rehearsing",
     "secrets": "credentials",
     "secrets_check": "credentials",
     "tls": "credentials",

@@ -193,8 +193,12 @@ def unlock(target: Target, holder: str) -> ExitCode:
 
 
 def _wishes(options: DeployOptions, opened: Opened) -> Wishes:
+    profile = opened.rendered.profile
     rollout = Options(
-        stage_deadline=opened.rendered.profile.deadline, fail_mode=FailMode(options.fail_mode), width=_WIDTH
+        stage_deadline=profile.deadline,
+        no_progress=profile.no_progress,
+        fail_mode=FailMode(options.fail_mode),
+        width=_WIDTH,
     )
     return Wishes(
         only=options.only,

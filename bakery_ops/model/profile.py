@@ -31,6 +31,7 @@ class Profile:
         engine: "staged" (ours) or "skaffold".
         nodes: Sizes the platform must fit ("8cpu,20Gi"); () means the target's own nodes.
         deadline: Seconds one stage may take.
+        no_progress: Seconds a workload may stand still, with nothing but itself in its way, before it has failed.
         protected: Never uses the current context silently; the context has to be named.
     """
 
@@ -43,6 +44,7 @@ class Profile:
     engine: str = "staged"
     nodes: tuple[str, ...] = ()
     deadline: float = 600.0
+    no_progress: float = 240.0
     protected: bool = False
 
     def accepts(self, context: str) -> bool:
@@ -138,7 +140,7 @@ def _typed(key: str, raw: Any) -> Any:
         if not isinstance(raw, bool):
             raise UsageError("expected true or false")
         return raw
-    if key == "deadline":
+    if key in ("deadline", "no_progress"):
         return duration(str(raw))
     if not isinstance(raw, str):
         raise UsageError("expected a text")

@@ -1,47 +1,60 @@
-"""Failures to rehearse on simulated nodes: the pod annotation `bakery-ia.dev/simulate` chooses one.
+"""Failures to rehearse on simulated nodes: the pod annotation `bakery-ia.dev/simulate` chooses one (`MODES`).
 
 Statuses, reasons and messages are those of a kubelet with containerd, Events included, so that what is tried here
-is what a real cluster would have shown:
-
-    image-not-found   ErrImagePull, then ImagePullBackOff: the registry has no such tag
-    registry-5xx      the same, because the registry answers 503
-    crash-loop        runs 1 s, exits with 1, CrashLoopBackOff, runs again after 2 s (a kubelet takes longer)
-    oom-killed        the same, killed by the kernel (exit code 137)
-    init-stuck        the first init container never ends
-    job-failed        a Job's pod exits with 1: Failed where restartPolicy is Never, else restarted like a crash loop
-    never-ready       runs, but its readiness probe keeps failing
+is what a real cluster would have shown.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from bakery_ops.sandbox.stages import (
+from bakery_ops.sandbox.crash_stages import crash_stages
+from bakery_ops.sandbox.kwok import (
     ALIVE,
+    INITIALIZED,
+    LAST_END,
     OF_A_JOB,
-    RUNNING,
-    UNREADY,
+    PREFIX,
+    READY,
+    RESTARTS,
+    RUNNING_SINCE,
+    STILL_RUNNING,
+    UNREADY_CONDITIONS,
     WAITING_REASON,
     annotation,
     condition,
     containers,
+    event,
     stage,
     where,
 )
+from bakery_ops.sandbox.stages import RUNS, accepted
 
-MODES = ("image-not-found", "registry-5xx", "crash-loop", "oom-killed", "init-stuck", "job-failed", "never-ready")
+MODES: Mapping[str, str] = {
+    "image-not-found": "the registry has no such tag: ErrImagePull, then ImagePullBackOff",
+    "registry-5xx": "the same, because the registry answers 503",
+    "registry-heals": "the registry answers 503 at first, then has the image (healthy)",
+    "missing-secret": "a Secret that the environment names is gone: CreateContainerConfigError",
+    "missing-volume": "a Secret that a volume names is gone: FailedMount",
+    "crash-loop": "exits with 1 before it is ready, again and again",
+    "crash-after-ready": "becomes ready, then exits with 1, again and again",
+    "crashes-first": "crashes twice, then becomes ready (healthy)",
+    "oom-killed": "killed by the kernel for its memory before it is ready, again and again",
+    "oom-after-ready": "becomes ready, then is killed for its memory, again and again",
+    "liveness-killed": "killed by the kubelet because its liveness probe fails, again and again",
+    "init-stuck": "its first init container never ends",
+    "init-fails": "its first init container exits with 3, again and again",
+    "job-failed": "a Job's pod exits with 1",
+    "never-ready": "runs, but its readiness probe keeps failing",
+    "evicted": "runs, and is evicted by the kubelet; so is every pod that follows",
+}
+"""What each value of the annotation does. `simulate-missing` names the lost Secret, `simulate-crashes` a number."""
 
 _SIMULATED = annotation("simulate")
-_INITIALIZED = where('.status.conditions.[]? | select( .type == "Initialized" ) | .status', "In", "True")
-_STATE = ".status.containerStatuses.[]? | .state"
-_UNREADY_CONDITIONS = (
-    "conditions:\n"
-    + condition("Ready", "False", "ContainersNotReady", UNREADY)
-    + condition("ContainersReady", "False", "ContainersNotReady", UNREADY)
-)
+_INITIALIZED = where(INITIALIZED, "In", "True")
 _FIRST_IMAGE = "( index .spec.containers 0 ).image"
-_FIRST_NAME = "( index .spec.containers 0 ).name"
-_RESTARTS = "{{ ( index $.status.containerStatuses 0 ).restartCount }}"
+_MISSING = f'( index .metadata.annotations "{PREFIX}simulate-missing" | default "missing" )'
 
 
 def failure_stages() -> list[dict[str, Any]]:
@@ -53,33 +66,16 @@ def failure_stages() -> list[dict[str, Any]]:
     return [
         *_image_stages("image-not-found", missing),
         *_image_stages("registry-5xx", refused),
-        *_crash_stages("crash-loop", "crash-loop", "Error", 1),
-        *_crash_stages("oom-killed", "oom-killed", "OOMKilled", 137),
-        *_crash_stages("job-restarts", "job-failed", "Error", 1, [where(".spec.restartPolicy", "NotIn", "Never")]),
+        *_image_stages("registry-heals", refused),
+        _image_arrives(),
+        _secret_missing(),
+        _volume_missing(),
+        *crash_stages(),
         _job_fails(),
         _probe_fails(),
+        _probe_fails_again(),
+        _evicts(),
     ]
-
-
-def event(kind: str, reason: str, message: str, *, field: str = "spec.containers") -> str:
-    """Go template of an Event about the pod's first container, as the kubelet writes it.
-
-    Its name follows from pod and reason, so a repetition counts up instead of filling the list.
-    """
-    suffix = f'( substr 0 16 ( sha256sum ( printf "%s{reason}" .metadata.uid ) ) )'
-    return (
-        "apiVersion: v1\nkind: Event\nmetadata:\n"
-        f'  name: {{{{ printf "%s.%s" .metadata.name {suffix} | Quote }}}}\n'
-        "  namespace: {{ .metadata.namespace | Quote }}\n"
-        "involvedObject: {apiVersion: v1, kind: Pod, name: {{ .metadata.name | Quote }}, "
-        "namespace: {{ .metadata.namespace | Quote }}, uid: {{ .metadata.uid | Quote }}, "
-        f'fieldPath: {{{{ printf "{field}{{%s}}" {_FIRST_NAME} | Quote }}}}}}\n'
-        f"type: {kind}\nreason: {reason}\nmessage: {{{{ {message} | Quote }}}}\n"
-        "count: {{ add1 ( ( index .status.containerStatuses 0 ).restartCount ) }}\n"
-        "firstTimestamp: {{ .status.startTime | Quote }}\nlastTimestamp: {{ Now | Quote }}\n"
-        "source: {component: kubelet, host: {{ .spec.nodeName | Quote }}}\n"
-        "reportingComponent: kubelet\nreportingInstance: {{ .spec.nodeName | Quote }}\n"
-    )
 
 
 def _pull_error(code: str, why: str) -> str:
@@ -129,46 +125,6 @@ def _statuses(state: str) -> str:
     )
 
 
-def _crash_stages(
-    name: str, mode: str, reason: str, code: int, extra: list[dict[str, Any]] | None = None
-) -> list[dict[str, Any]]:
-    bound = [ALIVE, where(_SIMULATED, "In", mode), where(".status.phase", "In", "Running"), *(extra or [])]
-    ended = (
-        f"terminated: {{exitCode: {code}, reason: {reason}, startedAt: {{{{ $since | Quote }}}}, "
-        "finishedAt: {{ $now | Quote }}}"
-    )
-    message = (
-        '( printf "back-off 10s restarting failed container=%s pod=%s_%s(%s)" '
-        "( index $pod.spec.containers 0 ).name $pod.metadata.name $pod.metadata.namespace $pod.metadata.uid )"
-    )
-    prologue = "{{ $pod := . }}{{ $since := .status.startTime }}\n"
-    waiting = f"waiting: {{reason: CrashLoopBackOff, message: {{{{ {message} | Quote }}}}}}"
-    last = "terminated: {{ ( index $.status.containerStatuses 0 ).lastState.terminated | toJson }}"
-    restarted = "{{ add1 ( index $.status.containerStatuses 0 ).restartCount }}"
-    backing_off = (
-        message.replace("$pod", "").replace("back-off 10s", "Back-off").replace("( index .spec", "( index .spec")
-    )
-    return [
-        stage(
-            f"{name}-exits",
-            "Pod",
-            [*bound, where(f"{_STATE}.running.startedAt", "Exists")],
-            status=prologue + _UNREADY_CONDITIONS + containers(waiting, restarts=_RESTARTS, last=ended),
-            milliseconds=1000,
-            delay="simulate-run-time",
-            events=[event("Warning", "BackOff", backing_off)],
-        ),
-        stage(
-            f"{name}-restarts",
-            "Pod",
-            [*bound, where(WAITING_REASON, "In", "CrashLoopBackOff")],
-            status=containers(RUNNING, started="true", restarts=restarted, last=last),
-            milliseconds=2000,
-            delay="simulate-back-off",
-        ),
-    ]
-
-
 def _job_fails() -> dict[str, Any]:
     ended = (
         "terminated: {exitCode: 1, reason: Error, startedAt: {{ $.status.startTime | Quote }}, "
@@ -184,7 +140,7 @@ def _job_fails() -> dict[str, Any]:
             where(OF_A_JOB, "In", "Job"),
             where(".status.phase", "In", "Running"),
         ],
-        status="phase: Failed\n" + _UNREADY_CONDITIONS.replace("ContainersNotReady", "PodFailed") + containers(ended),
+        status="phase: Failed\n" + UNREADY_CONDITIONS.replace("ContainersNotReady", "PodFailed") + containers(ended),
         milliseconds=300,
         delay="simulate-run-time",
     )
@@ -199,10 +155,81 @@ def _probe_fails() -> dict[str, Any]:
             ALIVE,
             where(_SIMULATED, "In", "never-ready"),
             where(".status.phase", "In", "Running"),
-            where(f"{_STATE}.running.startedAt", "Exists"),
+            where(RUNNING_SINCE, "Exists"),
             where(".status.observedGeneration", "DoesNotExist"),
         ],
         status="observedGeneration: {{ .metadata.generation }}\n",
         milliseconds=500,
         events=[event("Warning", "Unhealthy", '"Readiness probe failed: HTTP probe failed with statuscode: 503"')],
+    )
+
+
+def _probe_fails_again() -> dict[str, Any]:
+    """The mark put on a pod that is ready: it serves no longer, and goes on running."""
+    return stage(
+        "never-ready-any-more",
+        "Pod",
+        [ALIVE, where(_SIMULATED, "In", "never-ready"), where(READY, "In", "True")],
+        status=UNREADY_CONDITIONS + containers(STILL_RUNNING, started="true", restarts=RESTARTS, last=LAST_END),
+    )
+
+
+def _image_arrives() -> dict[str, Any]:
+    """The registry has healed: the next try gets the image."""
+    return stage(
+        "registry-heals-pulled",
+        "Pod",
+        [ALIVE, where(_SIMULATED, "In", "registry-heals"), where(WAITING_REASON, "In", "ImagePullBackOff")],
+        status=RUNS,
+        milliseconds=2000,
+        delay="simulate-back-off",
+    )
+
+
+def _secret_missing() -> dict[str, Any]:
+    message = f'( printf "secret \\"%s\\" not found" {_MISSING} )'
+    return stage(
+        "missing-secret",
+        "Pod",
+        [
+            ALIVE,
+            where(_SIMULATED, "In", "missing-secret"),
+            _INITIALIZED,
+            where(WAITING_REASON, "In", "ContainerCreating", "PodInitializing"),
+        ],
+        status=_statuses(f"waiting: {{reason: CreateContainerConfigError, message: {{{{ {message} | Quote }}}}}}"),
+        milliseconds=100,
+        events=[event("Warning", "Failed", f'( printf "Error: secret \\"%s\\" not found" {_MISSING} )')],
+    )
+
+
+def _volume_missing() -> dict[str, Any]:
+    """No volume, so no sandbox and no container: the pod's status says nothing, only the event does."""
+    told = f'( printf "MountVolume.SetUp failed for volume \\"credentials\\" : secret \\"%s\\" not found" {_MISSING} )'
+    return stage(
+        "missing-volume",
+        "Pod",
+        [ALIVE, where(".status.startTime", "DoesNotExist"), where(_SIMULATED, "In", "missing-volume")],
+        status=accepted("started: false, state: {waiting: {reason: PodInitializing}}", sandbox="False"),
+        events=[event("Warning", "FailedMount", told)],
+    )
+
+
+def _evicts() -> dict[str, Any]:
+    message = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 52Mi."
+    ended = (
+        "terminated: {exitCode: 137, reason: Error, startedAt: {{ $.status.startTime | Quote }}, "
+        "finishedAt: {{ $now | Quote }}}"
+    )
+    return stage(
+        "evicted",
+        "Pod",
+        [ALIVE, where(_SIMULATED, "In", "evicted"), where(".status.phase", "In", "Running")],
+        status=f"phase: Failed\nreason: Evicted\nmessage: '{message}'\n"
+        + UNREADY_CONDITIONS.replace("ContainersNotReady", "PodFailed")
+        + condition("DisruptionTarget", "True", "TerminationByKubelet", message)
+        + containers(ended),
+        milliseconds=500,
+        delay="simulate-run-time",
+        events=[event("Warning", "Evicted", f'"{message}"')],
     )

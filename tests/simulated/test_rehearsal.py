@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -40,3 +42,14 @@ def test_prod_is_refused_where_it_does_not_fit_and_nothing_is_written(cluster):
     refused = invoke("deploy", "--profile", "prod", "--context", cluster.context)
     assert (refused.returncode, "does not fit" in refused.stderr) == (4, True), refused.stderr
     assert "bakery-ia" not in kubectl(cluster.kubeconfig, "get", "namespaces")
+
+
+def test_a_rehearsed_fault_ends_as_its_deploy_would_and_nothing_stays_behind():
+    words = ["--fault", "crash-loop=redis", "--fail-mode", "fast", "--output", "json"]
+    ended = invoke("rehearse", *words, timeout=300)
+    assert ended.returncode == 3, ended.stderr
+    (cause,) = json.loads(ended.stdout)["causes"]
+    assert cause["sentence"].startswith("redis is down: CrashLoopBackOff: exit code 1, 3 restarts; blocks "), cause
+    stopped = re.search(r"sandbox (rehearsal-\d+) stopped and removed", ended.stderr)
+    assert stopped is not None, ended.stderr
+    assert lifecycle.status(stopped[1]).state == "stopped"

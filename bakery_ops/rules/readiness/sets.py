@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bakery_ops.model.live import DaemonSet, PersistentVolumeClaim, Pod, StatefulSet
 from bakery_ops.rules.readiness import pod_events, storage
 from bakery_ops.rules.readiness.crew import Crew, complete, judged_by_crew, muster, settled
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
-from bakery_ops.rules.readiness.pods import is_ready, is_terminating, owned_by
+from bakery_ops.rules.readiness.pods import Report, is_ready, is_terminating, owned_by
 from bakery_ops.rules.readiness.reading import Reading, ready
 from bakery_ops.rules.readiness.workloads import desired_of
 
@@ -85,9 +87,18 @@ def _wedged(look: Look, live: StatefulSet, old: list[Pod]) -> Reading | None:
     doomed = [story for story in crew.reports if story.is_doomed]
     if not doomed:
         return None
-    name = doomed[0].pod.metadata.name
-    advice = f"{name} of the old revision blocks the update; delete that pod"
-    return judged_by_crew(look, Crew(crew.pods, tuple(doomed), None), advice, one_is_enough=True)
+    advice = f"{doomed[0].pod.metadata.name} of the old revision blocks the update; delete that pod"
+    reports = tuple(_advising(story, advice) for story in doomed)
+    return judged_by_crew(look, Crew(crew.pods, reports, None), f"{_ready_replicas(live)} ready", one_is_enough=True)
+
+
+def _advising(story: Report, advice: str) -> Report:
+    """What fails is mended already, so the sentence has to begin with what is left to do, and names nothing missing."""
+    weighed = [
+        one._replace(evidence=replace(one.evidence, message=f"{advice} ({one.evidence.message})", names=()))
+        for one in story.weighed
+    ]
+    return story._replace(weighed=tuple(weighed))
 
 
 def _held_up(live: StatefulSet, old: list[Pod]) -> str:

@@ -11,12 +11,12 @@ TABLE = {"default-profile": "dev", "profiles": {"dev": {"overlay": "k8s/overlays
 def test_a_profile_takes_what_the_file_says_and_defaults_for_the_rest():
     profile = configuration(TABLE, {}, source="bakery.toml").profile(None)
     assert (profile.name, profile.overlay) == ("dev", "k8s/overlays/dev")
-    assert (profile.namespace, profile.deadline) == ("bakery-ia", 600)
+    assert (profile.namespace, profile.deadline, profile.no_progress) == ("bakery-ia", 600, 240)
 
 
 def test_the_environment_wins_over_the_file_and_says_so():
-    read = configuration(TABLE, {"BAKERY_NAMESPACE": "other"}, source="bakery.toml")
-    assert read.profile("dev").namespace == "other"
+    read = configuration(TABLE, {"BAKERY_NAMESPACE": "other", "BAKERY_NO_PROGRESS": "1m"}, source="bakery.toml")
+    assert (read.profile("dev").namespace, read.profile("dev").no_progress) == ("other", 60)
     assert ("dev", "namespace", "other", "environment BAKERY_NAMESPACE") in read.origins
 
 
