@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from bakery_ops.bootstrap import DeployOptions, RehearseOptions, Target, clusters
 from bakery_ops.bootstrap.clusters import Place
-from bakery_ops.bootstrap.opened import Opened, deploy
+from bakery_ops.bootstrap.deploying import deploy
+from bakery_ops.bootstrap.opened import Opened
 from bakery_ops.bootstrap.session import REPOSITORY, Rendered, render, resolve
 from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.builder import build_graph
