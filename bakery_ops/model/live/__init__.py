@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import msgspec
+
 from bakery_ops.model.live.base import (
     Condition,
     Live,
@@ -211,6 +213,11 @@ _BY_GROUP_AND_KIND: Mapping[tuple[str, str], type[LiveObject]] = {
 }
 
 STRUCTS: Mapping[str, type[LiveObject]] = {kind: struct for (_, kind), struct in _BY_GROUP_AND_KIND.items()}
+
+# msgspec learns a struct's fields at its first use, and crashes when two threads begin that at once (0.22.0). An import
+# runs in one thread.
+for _struct in (Generic, *STRUCTS.values()):
+    msgspec.json.Decoder(_struct)
 
 
 def struct_for(api_version: str, kind: str) -> type[LiveObject]:
