@@ -22,7 +22,7 @@ from tests.simulated.small_platform import SERVICES, small_platform
 
 COUNT = max(1, round(3 * float(os.environ.get("BAKERY_RUNS", "1"))))
 SEED = int(os.environ.get("BAKERY_SEED", random.SystemRandom().randrange(10**6)))
-SIDE_BY_SIDE = 12
+SIDE_BY_SIDE = 8
 MOMENTS = ("plan:", "databases:", "migrations:", "services:", "seed jobs:")
 """Words of the progress lines at which a deploy is disturbed."""
 
