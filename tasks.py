@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from invoke.collection import Collection
 
 from bakery_ops import bootstrap
-from bakery_ops.commandline import Positional, command
 from bakery_ops.errors import ExitCode
+from bakery_ops.parameters import Positional, command
 
 sys.dont_write_bytecode = False  # Invoke turns bytecode off, which makes every start compile the package again
 

@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 import pytest
 from invoke import Collection
 
-from bakery_ops.commandline import CommandLine, Positional, command, guarded
+from bakery_ops.commandline import CommandLine
+from bakery_ops.endings import guarded
 from bakery_ops.errors import BakeryError, ExitCode, Locked, UsageError
 from bakery_ops.model.words import nearest, printable
+from bakery_ops.parameters import Positional, command
 
 seen: list[object] = []
 

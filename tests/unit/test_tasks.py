@@ -27,8 +27,8 @@ def test_tasks_import_only_invoke_bootstrap_and_the_command_line():
         "typing",
         "invoke.collection",
         "bakery_ops",
-        "bakery_ops.commandline",
         "bakery_ops.errors",
+        "bakery_ops.parameters",
     }
     assert modules <= allowed
 
