@@ -27,6 +27,7 @@ def mark(rollout: Rollout, names: Iterable[str]) -> None:
 
 
 def _refresh(rollout: Rollout, state: NodeState) -> None:
+    rollout.rows.pop(state.name, None)
     if state.phase in _JUDGED:
         state.judgement, state.memory = rollout.judge(observe(rollout, state), state.memory)
         if (wake_at := state.judgement.wake_at) is not None:

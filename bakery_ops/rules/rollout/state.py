@@ -189,6 +189,7 @@ class Rollout:
     ended: float | None = None
     lock_holder: str = ""
     touched: set[str] = field(default_factory=set)  # nodes whose view changed since somebody looked
+    rows: dict[str, object] = field(default_factory=dict)  # of the view, kept until the node is judged again
 
     @property
     def writes_allowed(self) -> bool:

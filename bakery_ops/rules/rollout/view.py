@@ -1,4 +1,7 @@
-"""What a live display shows of a rollout, and its root causes. Read-only; nothing here changes the machine."""
+"""What a live display shows of a rollout, and its root causes. Nothing here changes what the machine does.
+
+Drawn four times a second, so a row is kept until its node is judged again: most nodes stand still most of the time.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +62,7 @@ class RolloutView(NamedTuple):
 
 def view(rollout: Rollout) -> RolloutView:
     """The rollout as it stands. `causes` are there only when something fails, or at the end."""
-    nodes = {name: node_view(rollout, state) for name, state in rollout.nodes.items()}
+    nodes = {name: _row(rollout, state) for name, state in rollout.nodes.items()}
     speaks = rollout.failed or rollout.timed_out or rollout.outcome is not None
     return RolloutView(
         at=rollout.now,
@@ -71,9 +74,24 @@ def view(rollout: Rollout) -> RolloutView:
     )
 
 
+def _row(rollout: Rollout, state: NodeState) -> NodeView:
+    """The kept row, or a new one. What is on its way shows events and pods, which come without a judgement; the end
+    decides about what was never answered, without one too."""
+    kept = rollout.rows.get(state.name)
+    if isinstance(kept, NodeView) and rollout.outcome is None:
+        return kept
+    fresh = node_view(rollout, state)
+    if not _is_on_its_way(state):
+        rollout.rows[state.name] = fresh
+    return fresh
+
+
+def _is_on_its_way(state: NodeState) -> bool:
+    return state.node.is_workload and state.sent_at is not None and not state.is_ready
+
+
 def node_view(rollout: Rollout, state: NodeState) -> NodeView:
-    on_its_way = state.node.is_workload and state.sent_at is not None and not state.is_ready
-    live = rollout.world.of(state.node.ref) if on_its_way else None
+    live = rollout.world.of(state.node.ref) if _is_on_its_way(state) else None
     return NodeView(
         name=state.name,
         kind=state.node.ref.kind,

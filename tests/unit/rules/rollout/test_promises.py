@@ -42,6 +42,7 @@ from bakery_ops.rules.rollout.events import (
 )
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, FailMode, Options
 from bakery_ops.rules.rollout.result import RolloutResult, Status, result
+from bakery_ops.rules.rollout.view import view
 from bakery_ops.rules.verdict import Applied, Verdict
 from tests.rollouts import START, believing, looks, node, planned, runs
 
@@ -183,7 +184,16 @@ class Player:
 
 
 class Watchful(Player):
-    """Asserts promise I3 at every write: what a node needs has been seen Ready at that very moment."""
+    """Asserts promise I3 at every write: what a node needs has been seen Ready at that very moment.
+
+    And after every event that the view with its kept rows is the view drawn anew.
+    """
+
+    def deliver(self, events: list[Event], moment: float) -> None:
+        super().deliver(events, moment)
+        kept = view(self.rollout).nodes
+        self.rollout.rows.clear()
+        assert kept == view(self.rollout).nodes
 
     def carry_out(self, commands: Iterable[Command], now: float) -> None:
         for command in commands:
