@@ -101,17 +101,28 @@ def _jobs_complete(facts: Facts) -> CheckResult:
 
 
 def _volumes_bound(facts: Facts) -> CheckResult:
-    """The claims of the render, and those that StatefulSets make of their templates: one a template and replica."""
+    """The claims of the render, and those that StatefulSets make of their templates: one a template and replica.
+
+    A claim that no pod mounts yet stays unbound where its class waits for the first one; readiness knows.
+    """
     wanted = {ref for node in facts.graph.values() for ref in _claims(node)}
     phases = {ref: _phase(facts.objects.get(ref)) for ref in sorted(wanted)}
-    lost = tuple(f"{ref}: {phase}" for ref, phase in phases.items() if phase != "Bound")
+    unbound = [ref for ref, phase in phases.items() if phase != "Bound"]
+    waiting = [ref for ref in unbound if phases[ref] == "Pending" and _is_ready(facts, ref)]
+    lost = tuple(f"{ref}: {phases[ref]}" for ref in unbound if ref not in waiting)
     if not wanted:
         return CheckResult("volumes-bound", CheckState.SKIPPED, "the render claims no volume")
     if not facts.measured:
         return CheckResult("volumes-bound", CheckState.SKIPPED, f"{len(wanted)} {_UNLISTED}")
-    message = f"{len(wanted) - len(lost)} of {len(wanted)} volume claims bound"
+    message = f"{len(wanted) - len(unbound)} of {len(wanted)} volume claims bound"
+    message += f"; {len(waiting)} wait for their first pod" if waiting else ""
     state = CheckState.FAILED if lost else CheckState.PASSED
     return CheckResult("volumes-bound", state, message, lost, "invoke deploy.status" if lost else "")
+
+
+def _is_ready(facts: Facts, ref: ObjectRef) -> bool:
+    node = facts.graph.by_ref(ref)
+    return node is not None and facts.judgements[node.name].verdict is Verdict.READY
 
 
 def _phase(claim: Mapping[str, Any] | None) -> str:

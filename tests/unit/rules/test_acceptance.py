@@ -78,6 +78,18 @@ def test_a_statefulset_s_volumes_count_one_a_template_and_replica() -> None:
     assert result("volumes-bound", facts(WEB)).state is CheckState.SKIPPED
 
 
+def test_a_claim_that_waits_for_its_first_pod_is_no_failure_and_is_counted() -> None:
+    scratch = node("persistentvolumeclaim/data-db-7", "PersistentVolumeClaim", Stage.FOUNDATION)
+    pending = dict([claim(7, "Pending")])
+    found = result("volumes-bound", facts(scratch, objects=pending))
+    assert (found.state, found.message) == (
+        CheckState.PASSED,
+        "0 of 1 volume claims bound; 1 wait for their first pod",
+    )
+    stuck = facts(scratch, objects=pending, judgements={scratch.name: Judgement(Verdict.PROGRESSING)})
+    assert result("volumes-bound", stuck).state is CheckState.FAILED
+
+
 def test_an_oom_kill_fails_and_a_restart_warns() -> None:
     killed = {"lastState": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}, "restartCount": 1}
     assert result("no-oom-kills", facts(WEB, pods=[pod(**killed)])).state is CheckState.FAILED
