@@ -124,7 +124,7 @@ def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
         asked = differences(
             opened.connection.requests, opened.graph, decided, workers=workers(opened.connection.round_trip)
         )
-        items = [(one.step, one.node.manifest, one.changes, one.refusal) for one in asked]
+        items = [plans.Item(one.step, one.node.manifest, one.changes, one.refusal, one.conflict) for one in asked]
         if output == "json":
             document = plans.plan_document(decided, items, opened.rendered.profile.name, opened.place.context)
             print(json.dumps(document))  # noqa: T201

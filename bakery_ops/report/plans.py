@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from bakery_ops.model.contract import NAME
 from bakery_ops.model.manifest import Manifest
@@ -12,8 +12,16 @@ from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.difference import Change
 from bakery_ops.rules.plan import Action, Plan, Step
 
-Item = tuple[Step, Manifest, Sequence[Change], str]
-"""One object that would be written: its step, its manifest, the fields that change, why the server would refuse it."""
+
+class Item(NamedTuple):
+    """One object that would be written: what changes in it, why the server would refuse it, whose fields it takes."""
+
+    step: Step
+    manifest: Manifest
+    changes: Sequence[Change]
+    refusal: str = ""
+    conflict: str = ""
+
 
 _SIGN = {Action.APPLY: "~", Action.REPLACE_JOB: "±", Action.RECREATE: "±"}
 _STYLE = {"+": "green", "~": "yellow", "±": "yellow", "-": "red"}
@@ -37,8 +45,7 @@ def counted(plan: Plan) -> str:
 
 
 def _service(item: Item) -> str:
-    _step, manifest, _changes, _refusal = item
-    return manifest.labels.get(NAME) or manifest.ref.namespace or "cluster"
+    return item.manifest.labels.get(NAME) or item.manifest.ref.namespace or "cluster"
 
 
 def _sign(step: Step) -> str:
@@ -46,13 +53,14 @@ def _sign(step: Step) -> str:
 
 
 def _show_object(terminal: Terminal, item: Item) -> None:
-    step, manifest, changes, refusal = item
-    sign = _sign(step)
-    terminal.show(f"  {sign} {manifest.ref}  ({step.reason})", style=_STYLE[sign])
-    for change in changes:
+    sign = _sign(item.step)
+    terminal.show(f"  {sign} {item.manifest.ref}  ({item.step.reason})", style=_STYLE[sign])
+    for change in item.changes:
         terminal.show(f"      {_field(change)}")
-    if refusal:
-        terminal.show(f"      the API server would refuse it: {refusal}", style="bold red")
+    if item.conflict:
+        terminal.show(f"      needs --force-conflicts: {item.conflict}", style="yellow")
+    if item.refusal:
+        terminal.show(f"      the API server would refuse it: {item.refusal}", style="bold red")
 
 
 def _field(change: Change) -> str:
@@ -72,14 +80,15 @@ def plan_document(plan: Plan, items: Iterable[Item], profile: str, context: str)
         "context": context,
         "changes": [
             {
-                "node": step.node,
-                "object": str(manifest.ref),
-                "action": "create" if not step.uid else step.action.value,
-                "reason": step.reason,
-                "fields": [change._asdict() for change in changes],
-                "refusal": refusal,
+                "node": item.step.node,
+                "object": str(item.manifest.ref),
+                "action": "create" if not item.step.uid else item.step.action.value,
+                "reason": item.step.reason,
+                "fields": [change._asdict() for change in item.changes],
+                "refusal": item.refusal,
+                "conflict": item.conflict,
             }
-            for step, manifest, changes, refusal in items
+            for item in items
         ],
         "prune": [{"object": str(orphan.ref), "kept": orphan.kept} for orphan in plan.orphans],
     }

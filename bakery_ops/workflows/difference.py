@@ -10,7 +10,7 @@ from bakery_ops.model.graph import Graph, Node
 from bakery_ops.rules.difference import Change, difference
 from bakery_ops.rules.plan import ANEW, Plan, Step
 from bakery_ops.workflows.ports import Requests
-from bakery_ops.workflows.trial import refused, trial
+from bakery_ops.workflows.trial import is_conflict, refused, trial
 
 _OF_THE_JOB = frozenset(
     {"batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "controller-uid", "job-name"}
@@ -23,12 +23,14 @@ class ObjectDifference(NamedTuple):
     Attributes:
         changes: Field by field; () for an object that is not there yet, or whose dry run could not be asked for.
         refusal: Why the server would refuse the write, or "".
+        conflict: Whose fields the write would take over: it needs --force-conflicts. `changes` are those with it.
     """
 
     step: Step
     node: Node
     changes: tuple[Change, ...]
     refusal: str = ""
+    conflict: str = ""
 
 
 def differences(requests: Requests, graph: Graph, decided: Plan, *, workers: int) -> tuple[ObjectDifference, ...]:
@@ -42,12 +44,15 @@ def _one(requests: Requests, node: Node, step: Step) -> ObjectDifference:
         return ObjectDifference(step, node, ())
     live = requests.read(node.ref)
     wanted = trial(node, step)
-    answer = requests.apply(wanted, dry_run=True)
+    answer, conflict = requests.apply(wanted, dry_run=True), ""
+    if is_conflict(answer):
+        conflict = refused(answer, node)
+        answer = requests.apply(wanted, dry_run=True, force=True)
     if answer.status >= 300:
         return ObjectDifference(step, node, (), refused(answer, node))
     if step.action in ANEW:
         return ObjectDifference(step, node, difference(_anonymous(live.body), _anonymous(answer.body)))
-    return ObjectDifference(step, node, difference(live.body, answer.body))
+    return ObjectDifference(step, node, difference(live.body, answer.body), conflict=conflict)
 
 
 def _anonymous(job: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,3 +37,8 @@ def trial_name(name: str) -> str:
 def refused(answer: Answer, node: Node) -> str:
     """Why the server would refuse the step, in words about the object itself."""
     return ": ".join(refusal(answer)).replace(trial_name(node.ref.name), node.ref.name)
+
+
+def is_conflict(answer: Answer) -> bool:
+    """Whether the server refuses only because other managers own fields that would be set."""
+    return answer.status == 409 and refusal(answer)[0] == "FieldConflict"

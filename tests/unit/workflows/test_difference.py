@@ -70,6 +70,14 @@ def test_a_job_whose_successor_would_be_refused_is_not_deleted() -> None:
     assert (cluster.mutations, seed("a:1").ref in cluster.stored) == ([], True)
 
 
+def test_a_field_of_another_manager_is_shown_with_what_it_needs() -> None:
+    cluster = stored(node("web"))
+    cluster.change(node("web").ref, lambda body: body["spec"].update(replicas=5), "kubectl-edit")
+    found, _ = asked(cluster, node("web", spec={"replicas": 2}))
+    assert found["web"].changes == (Change("spec.replicas", "5", "2"),)
+    assert ("kubectl-edit" in found["web"].conflict, found["web"].refusal) == (True, "")
+
+
 def test_a_trial_s_name_is_another_one_and_fits_a_label() -> None:
     for name in ("seed", "a" * 63, f"{'a' * 56}-b-{'c' * 4}"):
         assert trial_name(name) != name
