@@ -56,7 +56,8 @@ def test_what_a_human_changed_is_found_and_put_back(first_deploy, simulated_clus
     kubectl(kubeconfig, "-n", NAMESPACE, "patch", "deployment", "auth-service", "--patch", patch)
     planned = invoke("deploy.plan", "--context", simulated_cluster.context, "--exit-code")
     assert planned.returncode == 2
-    assert "auth-service" in planned.stdout
+    assert "containers[app].image: bakery/auth-service:hacked -> bakery/auth-service:dev" in planned.stdout
+    assert "needs --force-conflicts" in planned.stdout
     code, report = deploy_document("--context", simulated_cluster.context, "--force-conflicts")
     assert (code, [change["node"] for change in report["changes"]]) == (0, ["auth-service"])
     live = objects(kubeconfig, ("deployments",), NAMESPACE)
