@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 KUBECTL = SCRIPTS / "kubectl"
 OURS = "bakery_ops"
+LOOKS_ON = 10.0  # the stability window: `Options.stability`
 
 
 class Stage(NamedTuple):
@@ -112,7 +113,7 @@ def contestants(say: Callable[[str], None]) -> tuple[list[Contestant], list[Cont
     """Those that apply, and those that apply and wait for all; ours always waits. Builds what is missing."""
     kapp = build_tool("kapp", repository=ROOT, say=say)
     skaffold = build_tool("skaffold", repository=ROOT, say=say)
-    we = Contestant(OURS, ours, waits=True, looks_on=10.0, verdict=our_verdict)
+    we = Contestant(OURS, ours, waits=True, looks_on=LOOKS_ON, verdict=our_verdict)
     applying = [
         we,
         Contestant("kubectl apply --server-side", lambda one, stage: kubectl_apply(one, stage, "--server-side")),

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks import contest, platforms
 from benchmarks.contest import Match
-from benchmarks.contestants import OURS, SCRIPTS, Contestant, Stage
+from benchmarks.contestants import LOOKS_ON, OURS, SCRIPTS, Contestant, Stage
 from benchmarks.ground import ground
 from benchmarks.workloads import Workload
 
@@ -23,7 +23,7 @@ def ours(workload: Workload, stage: Stage) -> tuple[str, ...]:
 
 def rows(peers: Sequence[Contestant], sizes: Sequence[int], say: Callable[[str], None]) -> Iterator[dict[str, Any]]:
     """One row a size; every tool once, since it is the growth that counts."""
-    we = Contestant(OURS, ours, waits=True)
+    we = Contestant(OURS, ours, waits=True, looks_on=LOOKS_ON)
     for services in sizes:
         seen, objects = {}, 0
         for tool in (we, *peers):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+
 from bakery_ops.rules.plan import ANEW
 from bakery_ops.rules.rollout import stages
 from bakery_ops.rules.rollout.events import Apply, Command, ReplaceJob
@@ -21,10 +24,23 @@ def admit(rollout: Rollout) -> None:
         state = rollout.nodes[name]
         return state.node.stage.order <= limit and not state.timed_out
 
-    chosen = [name for name in rollout.admissible.free if may_start(name)]
-    chosen += rollout.admissible.first(rollout.width - rollout.slots, may_start)
-    for name in sorted(chosen, key=rollout.priority.__getitem__):
+    free = [name for name in rollout.admissible.free if may_start(name)]
+    starting = rollout.admissible.first(rollout.width - rollout.slots, may_start)
+    by_priority = rollout.priority.__getitem__
+    for name in (*_kinds_in_turn(rollout, sorted(free, key=by_priority)), *sorted(starting, key=by_priority)):
         send(rollout, rollout.nodes[name])
+
+
+def _kinds_in_turn(rollout: Rollout, names: Iterable[str]) -> list[str]:
+    """One of each kind, then the next of each: the API server creates Services one after the other, for it allocates
+    their addresses, so a run of them would keep every connection waiting while all else could go on."""
+    place: Counter[str] = Counter()
+    turns: list[tuple[int, str]] = []
+    for name in names:
+        kind = rollout.nodes[name].node.ref.kind
+        turns.append((place[kind], name))
+        place[kind] += 1
+    return [name for _, name in sorted(turns, key=lambda turn: turn[0])]
 
 
 def barrier(rollout: Rollout) -> float:

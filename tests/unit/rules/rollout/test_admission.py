@@ -38,6 +38,15 @@ def test_after_waits_for_the_apply_and_not_for_readiness() -> None:
     assert table.sent == ["configmap/app", "web"]
 
 
+def test_objects_that_start_nothing_are_sent_kind_by_kind_in_turn_and_before_workloads() -> None:
+    table = Table(
+        *(node(f"configmap/{name}", "ConfigMap", Stage.FOUNDATION, after=[]) for name in "abc"),
+        *(node(f"service/{name}", "Service", Stage.FOUNDATION) for name in "ab"),
+        node("web"),
+    )
+    assert table.sent == ["configmap/a", "service/a", "configmap/b", "service/b", "configmap/c", "web"]
+
+
 def test_relies_never_delays_an_apply() -> None:
     table = Table(node("service/web", "Service", relies=["web"]), node("web"))
     assert set(table.sent) == {"service/web", "web"}
