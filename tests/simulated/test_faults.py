@@ -276,13 +276,9 @@ def test_what_only_a_timer_can_tell_is_told_beside_other_failures(fault, outcome
     assert fault.verdict_after - SLACK <= ended.seconds_to_verdict(fault.node) <= fault.verdict_after + SLACK
 
 
-def test_a_failed_job_is_told_as_soon_as_the_cluster_knows(outcomes, cluster):
-    ended = outcomes[MIGRATION.name].result()
-    failed = next(event for event in ended.events if event["type"] == "verdict" and event["to"] == "failed")
-    command = next(
-        event for event in ended.events if event.get("node") == MIGRATION.node and event["type"] == "command"
-    )
-    assert command["at"] < failed["at"]
+def test_a_failed_job_is_a_verdict_without_a_hold_time(outcomes):
+    """That it comes within a second of the Job's own condition is measured on the real node (tests/e2e/test_faults.py)."""
+    assert outcomes[MIGRATION.name].result().seconds_to_verdict(MIGRATION.node) <= SLACK
 
 
 def test_a_paused_deployment_is_held_and_never_a_success(outcomes):

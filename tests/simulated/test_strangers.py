@@ -131,12 +131,18 @@ def test_it_becomes_ready_and_is_verified(deployed: Deployed) -> None:
 
 
 def test_what_others_need_comes_first(deployed: Deployed) -> None:
-    def moment(**wanted: str) -> int:
-        """The number of the first such event."""
-        return next(i for i, event in enumerate(deployed.events) if wanted.items() <= event.items())
+    def moment(kind: str, name: str, what: str) -> int:
+        """The number of the first such event: ("verdict", node, "ready") or ("command", node, "Apply")."""
+        return next(i for i, event in enumerate(deployed.events) if _said(event) == (kind, name, what))
 
     for one, other in deployed.stranger.before:
-        assert moment(node=one, verdict="ready") < moment(node=other, command="Apply"), (one, other)
+        assert moment("verdict", one, "ready") < moment("command", other, "Apply"), (one, other)
+
+
+def _said(event: dict[str, Any]) -> tuple[str, str, str]:
+    if event["type"] == "command":
+        return "command", event["arguments"].get("node", ""), event["command"]
+    return event["type"], event.get("node", ""), event.get("to", "")
 
 
 def test_a_second_deploy_writes_nothing(deployed: Deployed) -> None:
@@ -151,7 +157,7 @@ def test_an_object_that_left_the_set_is_deleted_and_nothing_else(
     before = uids(simulated_cluster, deployed.stranger.namespaces)
     without(deployed.folder / file, mark)
     code, report = deploy_document(*deployed.words)
-    assert (code, report["changes"]) == (0, [])
+    assert (code, [(each["action"], each["node"]) for each in report["changes"]]) == (0, [("prune", gone)])
     assert set(before) - set(uids(simulated_cluster, deployed.stranger.namespaces)) == {gone}
     assert uids(simulated_cluster, deployed.stranger.namespaces).items() <= before.items()
 
