@@ -277,7 +277,7 @@ def test_what_only_a_timer_can_tell_is_told_beside_other_failures(fault, outcome
 
 
 def test_a_failed_job_is_a_verdict_without_a_hold_time(outcomes):
-    """That it comes within a second of the Job's own condition is measured on the real node (tests/e2e/test_faults.py)."""
+    """That it comes within a second of the Job's own condition is measured in tests/e2e/test_faults.py."""
     assert outcomes[MIGRATION.name].result().seconds_to_verdict(MIGRATION.node) <= SLACK
 
 
