@@ -1,6 +1,7 @@
 """The program behind `invoke`: Invoke's own, with parse errors that end in 64 and name the nearest match."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -34,17 +35,26 @@ class CommandLine(Program):
     """Invoke's program, with parse errors as `UsageError` (exit 64) and the exit codes in `--help`."""
 
     def parse_tasks(self) -> None:
-        self.core.unparsed = self._with_flags(self.core.unparsed)
+        wanted = self._help_wanted(self.core.unparsed)
+        self.core.unparsed = [] if wanted else self._with_flags(self.core.unparsed)
         try:
             super().parse_tasks()
         except ParseError as error:
             raise _parse_failure(error, self) from error
+        if wanted:
+            self.args["help"].value = wanted
         for context in self.tasks:
             for name, argument in context.args.items():
                 # Invoke notices a missing value for every kind of flag but the repeatable ones.
                 if argument.kind is list and not argument.value and f"--{name.replace('_', '-')}" in self.argv:
                     tell(UsageError(f"--{name.replace('_', '-')} needs a value"))
                     raise Exit(code=int(ExitCode.USAGE))
+
+    def _help_wanted(self, words: Sequence[str]) -> str:
+        """The command whose help is asked for, "" for none. Invoke takes `--help` for the name in `logs --help`."""
+        asked = next((position for position, word in enumerate(words) if word in ("--help", "-h")), 0)
+        commands = set(_task_names(self))
+        return next((word for word in reversed(words[:asked]) if word in commands), "")
 
     def _with_flags(self, words: Sequence[str]) -> list[str]:
         """Name the flag of an optional positional argument: Invoke takes a positional one for required, and knows no
@@ -83,6 +93,9 @@ class CommandLine(Program):
             print(f"  {code.value:<5}{code.meaning}")  # noqa: T201
 
 
+_FLAG = re.compile(r"<Argument: ([\w-]+)")
+
+
 def _parse_failure(error: ParseError, program: CommandLine) -> Exit:
     """Invoke says "No idea what '…' is!"; say what it could have been."""
     text = str(error)
@@ -95,6 +108,12 @@ def _parse_failure(error: ParseError, program: CommandLine) -> Exit:
         failure = unknown(f"option{owner}", word, known or ["--help"])
     elif "No idea" in text:
         failure = unknown("command", word, _task_names(program))
+    elif error.context is not None and (missing := error.context.missing_positional_args):
+        named = " ".join(f"<{argument.name}>" for argument in missing)
+        remedy = f"invoke {error.context.name} {named}; invoke {error.context.name} --help says what it is"
+        failure = UsageError(f"{error.context.name} needs {named}", remedy=remedy)
+    elif "needed value" in text and (flag := _FLAG.search(text)):
+        failure = UsageError(f"--{flag[1].replace('_', '-')} needs a value")
     else:
         failure = UsageError(text)
     tell(failure)

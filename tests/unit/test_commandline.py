@@ -100,12 +100,20 @@ def test_the_result_of_the_function_is_the_exit_code():
         (("take", "--cuont", "3"), "did you mean '--count'"),
         (("tkae",), "did you mean 'take'"),
         (("name", "a\x1b[31mb"), "<word>"),
-        (("name",), "word"),
+        (("name",), "error: name needs <word>\n  next: invoke name <word>"),
+        (("take", "--count"), "error: --count needs a value"),
     ],
 )
 def test_bad_words_end_in_64_with_a_hint_and_call_nothing(words, fragment, capsys):
     assert run(*words) == ExitCode.USAGE
     assert fragment in capsys.readouterr().err
+    assert seen == []
+
+
+@pytest.mark.parametrize("words", [("name", "--help"), ("name", "-h"), ("--help", "name"), ("take", "--help")])
+def test_help_is_help_also_where_a_name_is_expected(words, capsys):
+    assert run(*words) == 0
+    assert "Takes" in capsys.readouterr().out
     assert seen == []
 
 
