@@ -183,6 +183,8 @@ class Simulation:
                 ref, active=0, succeeded=int(not failed), failed=int(failed),
                 conditions=[condition(kind, "True", reason, self.now, message)],
             )  # fmt: skip
+            if (kept := body["spec"].get("ttlSecondsAfterFinished")) is not None:
+                self.cluster.after(max(kept, 0.01), lambda: self.cluster.vanish(ref) if self._lives(ref, uid) else None)
 
         self.cluster.after(0.01, begin)
 

@@ -16,15 +16,23 @@ from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
-from bakery_ops.rules.plan import Action, JournalEntry, Live, Plan, Recorded, plan
+from bakery_ops.rules.plan import JournalEntry, Live, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport, VerifyReport
 from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.result import RolloutResult
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows import preflight, rollout, unchanged
-from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot, watched_only, with_orphans
+from bakery_ops.workflows.observe import (
+    Snapshot,
+    completed_so_far,
+    observed_kinds,
+    snapshot,
+    watched_only,
+    with_orphans,
+)
 from bakery_ops.workflows.ports import Clock, Mirror, Requests, Say
 from bakery_ops.workflows.releases import Recording
 from bakery_ops.workflows.rollout_requests import refusal
@@ -187,16 +195,21 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             return DeployReport(decided, result)
         if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
             ports.inventory.write(sorted(ours - gone))
-        return DeployReport(decided, result, _proved(graph, wishes, ports, facts, decided, seen))
+        return DeployReport(decided, result, _proved(graph, wishes, ports, facts, decided, seen, result))
 
 
 def _proved(
-    graph: Graph, wishes: Wishes, ports: Ports, facts: ClusterFacts, decided: Plan, seen: Snapshot
+    graph: Graph,
+    wishes: Wishes,
+    ports: Ports,
+    facts: ClusterFacts,
+    decided: Plan,
+    seen: Snapshot,
+    result: RolloutResult,
 ) -> VerifyReport:
     """The verification; what passes it is recorded. Under the lock, so that it is what its holder deployed."""
-    verified = verify_settled(
-        ports.requests, graph, ports.clock, facts, simulated=wishes.simulated, done=lambda seen: _done(decided)
-    )
+    done = completed_so_far(decided, result)
+    verified = verify_settled(ports.requests, graph, ports.clock, facts, simulated=wishes.simulated, done=done)
     if ports.recording is not None and verified.passed:
         ports.recording.finish(decided, seen)
     return verified
@@ -287,11 +300,6 @@ def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], wishes: Wishes) 
         rerun=wishes.rerun,
     )
     return ports.amend(decided, graph, seen, journal), seen
-
-
-def _done(decided: Plan) -> frozenset[str]:
-    """Jobs that completed in an earlier run: their objects may be gone, or be those of another release."""
-    return frozenset(step.node for step in decided.steps.values() if step.action is Action.DONE and step.recorded)
 
 
 def _summary(decided: Plan) -> str:

@@ -17,9 +17,10 @@ from bakery_ops.rules.plan import PROTECTED_KINDS, Action, Plan, Recorded, Step,
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout import machine
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.result import RolloutResult
 from bakery_ops.rules.rollout.state import Rollout
 from bakery_ops.rules.rollout.view import RolloutView, view
-from bakery_ops.rules.verdict import Judgement
+from bakery_ops.rules.verdict import Judgement, Verdict
 from bakery_ops.workflows.ports import Clock, Requests
 
 # Groups of the kinds that readiness looks at besides the nodes' own kinds. Events are not among them: a rule counts
@@ -125,6 +126,18 @@ def completed_and_gone(graph: Graph, journal: Mapping[str, Recorded]) -> Done:
     def done(seen: Snapshot) -> Collection[str]:
         gone = [node for node in graph.values() if node.ref.kind == "Job" and node.ref not in seen.objects]
         return [node.name for node in gone if is_completed(node, journal)]
+
+    return done
+
+
+def completed_so_far(decided: Plan, result: RolloutResult) -> Done:
+    """Jobs that completed in an earlier run: their objects may be gone, or be those of another release. And Jobs that
+    this rollout saw complete, and that their TTL has removed since."""
+    earlier = frozenset(step.node for step in decided.steps.values() if step.action is Action.DONE and step.recorded)
+    now = [node for node in result.nodes.values() if node.ref.kind == "Job" and node.verdict is Verdict.READY]
+
+    def done(seen: Snapshot) -> Collection[str]:
+        return earlier | {node.name for node in now if node.ref not in seen.objects}
 
     return done
 

@@ -11,7 +11,7 @@ from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.workflows.releases import parsed, require_resumable
 from tests.fakes import Killed
 from tests.simulation import CRASH, Behaviour
-from tests.sites import MIGRATED, SECRET, SHOP, V1, V2, Site, deployment, shop
+from tests.sites import MIGRATED, SECRET, SHOP, V1, V2, Site, deployment, job, shop
 
 
 @pytest.fixture
@@ -35,6 +35,14 @@ def test_a_deploy_that_stands_is_a_release(site: Site) -> None:
     migrated = site.releases.read(1).migrations["migrate"]
     assert (migrated.runs, migrated.complete) == ("migrate:1", True)
     assert {ref.name for ref in (each.ref for each in parsed(site.releases.read(1)))} == {each.ref.name for each in V1}
+
+
+def test_a_job_that_its_ttl_removes_at_once_has_completed_for_the_verification() -> None:
+    site, flash = Site(), job("flash", "flash:1").replace("spec:", "spec:\n  ttlSecondsAfterFinished: 0", 1)
+    report = site.deploy(shop("web:1", "migrate:1", flash))
+    assert report.outcome is Outcome.SUCCEEDED
+    assert "flash" not in {ref.name for ref in site.cluster.stored if ref.kind == "Job"}
+    assert len(site.releases.known().releases) == 1
 
 
 def test_an_unchanged_deploy_neither_writes_nor_asks_for_releases(site: Site) -> None:
