@@ -19,7 +19,8 @@ class LineProgress:
         self._terminal = terminal
         self._only_trouble = only_trouble
         self._shown: dict[str, Verdict] = {}
-        self._spoke_at = 0.0
+        self._spoke_at: float | None = None
+        self._tells_rest = not only_trouble
         self._causes: set[str] = set()
 
     def __call__(self, view: RolloutView) -> None:
@@ -34,7 +35,17 @@ class LineProgress:
             if key not in self._causes:
                 self._causes.add(key)
                 self._say(f"cause: {sentence}")
-        if not self._only_trouble and self._terminal.elapsed() - self._spoke_at > HEARTBEAT:
+        if not self._only_trouble:
+            self._sign_of_life(view)
+
+    def _sign_of_life(self, view: RolloutView) -> None:
+        """When nothing was said for a while since the first view; and once when the last workload is ready, for what
+        comes then, if anything, changes no workload."""
+        if self._spoke_at is None:
+            self._spoke_at = self._terminal.elapsed()
+        ends = self._tells_rest and bool(self._shown) and view.outcome is None and _workloads_ready(view)
+        if ends or self._terminal.elapsed() - self._spoke_at > HEARTBEAT:
+            self._tells_rest = self._tells_rest and not ends
             self._say(_heartbeat(view))
 
     def _is_news(self, node: NodeView) -> bool:
@@ -51,6 +62,10 @@ class LineProgress:
         self._terminal.say(line)
 
 
+def _workloads_ready(view: RolloutView) -> bool:
+    return all(node.verdict is Verdict.READY for node in view.nodes.values() if node.is_workload)
+
+
 def _line(node: NodeView, view: RolloutView) -> str:
     took = (
         f" in {node.since - node.started:.1f} s" if node.started is not None and node.verdict is Verdict.READY else ""
@@ -64,7 +79,8 @@ def _line(node: NodeView, view: RolloutView) -> str:
 
 def _heartbeat(view: RolloutView) -> str:
     late = [node for node in view.nodes.values() if node.verdict is not Verdict.READY]
-    waiting = [node for node in late if node.is_workload] or late
+    # What is on its way says more than what waits for it.
+    waiting = sorted([node for node in late if node.is_workload] or late, key=lambda node: node.started is None)
     named = ", ".join(f"{node.name} ({node.message})" if node.message else node.name for node in waiting[:3])
     more = f" and {len(waiting) - 3} more" if len(waiting) > 3 else ""
     return f"still waiting for {named}{more}" if waiting else "all ready; watching that it stays so"

@@ -104,8 +104,15 @@ def _waiting(rollout: Rollout, state: NodeState) -> Standing:
     after = frozenset(name for name in state.node.after if not rollout.nodes[name].is_applied)
     edges = needs | after
     if edges:
-        return Standing(Verdict.BLOCKED, f"waits for {', '.join(sorted(edges))}", edges)
+        return Standing(Verdict.BLOCKED, f"waits for {_few(edges)}", edges)
     return Standing(Verdict.PROGRESSING, "waits for a free slot")
+
+
+def _few(names: frozenset[str]) -> str:
+    """Three of them, workloads first, for their names have no kind; and how many there are besides."""
+    shown = sorted(names, key=lambda name: ("/" in name, name))
+    more = f" and {len(shown) - 3} more" if len(shown) > 3 else ""
+    return f"{', '.join(shown[:3])}{more}"
 
 
 def _judged(rollout: Rollout, state: NodeState, judgement: Judgement) -> Standing:

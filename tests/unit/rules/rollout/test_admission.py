@@ -110,6 +110,12 @@ def test_a_job_done_in_an_earlier_run_counts_as_ready_and_is_not_sent() -> None:
     assert table.verdict("migration") is Verdict.READY
 
 
+def test_a_node_that_waits_for_many_names_three_and_workloads_first() -> None:
+    others = [node(f"configmap/{letter}", "ConfigMap", Stage.FOUNDATION) for letter in "abcd"]
+    table = Table(*others, node("redis"), node("web", needs=["redis"], after=[each.name for each in others]))
+    assert table.rollout.nodes["web"].message == "waits for redis, configmap/a, configmap/b and 2 more"
+
+
 def test_dependents_of_a_failed_node_are_never_sent() -> None:
     table = Table(node("db", "StatefulSet", Stage.DATABASE), node("web", needs=["db"]))
     table.start("db", "failed")
