@@ -21,10 +21,10 @@ def show_history(terminal: Terminal, rows: Sequence[Row], pending: Release | Non
         headings = ("release", "when", "by", "profile", "objects", "what changed")
         terminal.table(headings, [_cells(row) for row in rows], right=(4,))
     if pending is not None:
-        terminal.show(f"not recorded: {errand(pending)}", style="yellow")
+        terminal.show(f"not recorded: {errand(pending, can_go_back=bool(rows))}", style="yellow")
 
 
-def errand(pending: Release) -> str:
+def errand(pending: Release, *, can_go_back: bool = True) -> str:
     """What was begun since the newest release, and how it goes on."""
     facts = pending.facts
     who = f"by {facts.get('by', 'unknown')} since {_when(pending)}"
@@ -32,9 +32,8 @@ def errand(pending: Release) -> str:
         return f"a rollback to release {number} {who}; invoke deploy.rollback --to {number} goes on with it"
     if only := facts.get("only"):
         return f"a deploy of {only} only, {who}; invoke deploy brings the rest"
-    return (
-        f"a deploy {who}, under way, failed or interrupted; invoke deploy --resume goes on, deploy.rollback goes back"
-    )
+    back = ", deploy.rollback goes back" if can_go_back else ""
+    return f"a deploy {who}, under way, failed or interrupted; invoke deploy --resume goes on{back}"
 
 
 def live_number(known: Known) -> int | None:
@@ -45,7 +44,7 @@ def live_number(known: Known) -> int | None:
 def live_release(known: Known) -> str:
     """What is live, for people."""
     if known.pending is not None:
-        return f"not recorded, but {errand(known.pending)}"
+        return f"not recorded, but {errand(known.pending, can_go_back=known.newest is not None)}"
     if known.newest is None:
         return "none recorded"
     facts = known.newest.facts

@@ -31,7 +31,7 @@ def rows(contents: Sequence[Contents], known: Known) -> tuple[Row, ...]:
     """A row for each release, in the order they come in: newest first."""
     parsed = [_manifests(each) for each in contents]
     found = []
-    for each, manifests, before in zip(contents, parsed, [*parsed[1:], None], strict=True):
+    for each, manifests, before in zip(contents, parsed, [*parsed, None][1:], strict=True):
         is_live = known.pending is None and each.release == known.newest
         row = Row(each.release, is_live, None if manifests is None else len(manifests))
         if manifests is not None and before is not None:

@@ -33,6 +33,10 @@ def test_each_release_is_told_by_what_it_changed() -> None:
     assert (first.objects, first.changes) == (1, None)
 
 
+def test_nothing_recorded_yet_is_no_row() -> None:
+    assert rows((), Known((), Release(0, 0.0, {}))) == ()
+
+
 def test_nothing_is_live_once_something_was_begun() -> None:
     pending = Release(0, 0.0, {})
     assert not any(row.is_live for row in rows((TWO, ONE), Known((TWO.release, ONE.release), pending)))
