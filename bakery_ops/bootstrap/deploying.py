@@ -27,6 +27,7 @@ from bakery_ops.report import plans
 from bakery_ops.report.deploys import document, stopped
 from bakery_ops.report.events import Begun
 from bakery_ops.report.formats.github import github_checks
+from bakery_ops.report.hints import Way, hints
 from bakery_ops.report.releases import live_number, live_release
 from bakery_ops.report.runs import RunFolder
 from bakery_ops.report.status import show_status, status_document
@@ -80,7 +81,8 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
         code = EXIT[report.outcome]
         report = replace(report, requests=opened.connection.transport.requests)
         told = document(report, _run(run_id, opened, options.target, terminal))
-        teller.end(told, Ending(code, clock.now(), _step_summary()), _hints(opened))
+        shown = hints(_way(opened, options.target), report.outcome, is_dry_run=options.dry_run)
+        teller.end(told, Ending(code, clock.now(), _step_summary()), shown)
     return code
 
 
@@ -106,12 +108,14 @@ def _step_summary() -> str:
     return os.environ.get("GITHUB_STEP_SUMMARY", "")
 
 
-def _hints(opened: Opened) -> list[str]:
-    namespace = opened.rendered.profile.namespace
-    hints = [f"look: kubectl get pods -n {namespace}   again: invoke verify   state: invoke deploy.status"]
-    if opened.place.kubeconfig is not None:
-        hints.insert(0, f"export KUBECONFIG={opened.place.kubeconfig}")
-    return hints
+def _way(opened: Opened, target: Target) -> Way:
+    given = {name: str(value) for name, value in target._asdict().items() if value is not None and name in _WHERE}
+    flags = [word for name, value in given.items() for word in (f"--{name}", value)]
+    file = "" if opened.place.kubeconfig is None else str(opened.place.kubeconfig)
+    return Way(opened.rendered.profile.namespace, flags, opened.place.context, file, "rollback" in opened.errand)
+
+
+_WHERE = ("profile", "overlay", "namespace", "context", "kubeconfig")
 
 
 def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
