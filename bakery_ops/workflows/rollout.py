@@ -122,7 +122,8 @@ def drive(
         force: Take over fields that other managers own, instead of failing with their names.
         may_write: Asked before every write; False as soon as the lease is not surely ours (its LeaseLost event, put
             into `world.inbox`, then ends the rollout).
-        on_change: Gets the view when something changed, at most every 0.25 s and once at the end.
+        on_change: Gets the view when something changed, at most every 0.25 s, while nothing does every 5 s, and once at
+            the end.
         on_event: Gets one flat dictionary per verdict change, command and outcome, as it happens.
         on_record: Gets the lines of a recording, from which `rules.rollout.recording.replay` plays the run again.
         request_count: Asked once at the end.
@@ -201,8 +202,8 @@ class _Driver:
     def _next(self) -> list[Event]:
         """The next burst, with TimePassed when its time has come. Raises what a worker thread stumbled over."""
         now = self._world.clock.now
-        times = [time for time in (self._wake, self._scribe.due()) if time is not None]
-        events = self._world.inbox.get(min(times, default=None))
+        due = self._scribe.due()
+        events = self._world.inbox.get(due if self._wake is None else min(due, self._wake))
         if self._error is not None:
             raise self._error
         if any(isinstance(event, InterruptRequested | LeaseLost) for event in events):

@@ -16,6 +16,7 @@ from bakery_ops.rules.verdict import Verdict
 from bakery_ops.workflows.ports import Clock
 
 VIEW_EVERY = 0.25
+STILL_EVERY = 5.0  # while nothing changes: ages grow, and a sign of life may be due
 JOURNAL_EVERY = 1.0
 
 
@@ -33,7 +34,7 @@ class Scribe:
     """Keeps the listeners and the journal up to date. Used by the driver's thread only.
 
     Args:
-        on_change: Gets the view, at most every `VIEW_EVERY` seconds and at the end.
+        on_change: Gets the view, at most every `VIEW_EVERY` seconds, at least every `STILL_EVERY`, and at the end.
         on_event: Gets one flat dictionary per fact, at once.
         background: Carries journal writes, one at a time, so that no verdict waits for a round trip.
     """
@@ -57,20 +58,20 @@ class Scribe:
         self._verdicts: dict[str, Verdict] = {}
         self.journal_error = ""
 
-    def due(self) -> float | None:
-        """Server time at which something held back wants out."""
-        times = [self._shown_at + VIEW_EVERY] if self._stale else []
+    def due(self) -> float:
+        """Server time at which something wants out: what was held back, or that all stands still."""
+        times = [self._shown_at + (VIEW_EVERY if self._stale else STILL_EVERY)]
         if self._entries:
             times.append(self._journalled_at + JOURNAL_EVERY)
-        return min(times, default=None)
+        return min(times)
 
     def show(self, rollout: Rollout) -> None:
         """Pass on what changed since the last time."""
         self._tell_verdicts(rollout)
         now = self._clock.now()
-        if self._stale and now >= self._shown_at + VIEW_EVERY:
+        if now >= self._shown_at + (VIEW_EVERY if self._stale else STILL_EVERY):
             self._shown_at, self._stale = now, False
-            self._on_change(view(rollout))
+            self._on_change(view(rollout)._replace(at=now))
         if self._entries and now >= self._journalled_at + JOURNAL_EVERY:
             self._write_journal()
 

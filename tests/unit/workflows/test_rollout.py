@@ -403,6 +403,14 @@ def test_the_view_is_shown_at_most_four_times_a_second_and_at_the_end() -> None:
     assert all(later - earlier >= 0.25 - 1e-6 for earlier, later in itertools.pairwise(shown[:-1]))
 
 
+def test_the_view_is_shown_also_while_nothing_changes_so_that_ages_grow_and_a_sign_of_life_can_be_given() -> None:
+    run = Run({"auth-migration": Behaviour(start=100.0)})
+    shown: list[float] = []
+    run.go(platform("auth"), on_change=lambda view: shown.append(view.at))
+    assert shown[-1] - shown[0] > 100.0
+    assert max(later - earlier for earlier, later in itertools.pairwise(shown)) <= 5.0 + 1e-6
+
+
 def test_more_connections_pay_the_longer_a_round_trip_takes() -> None:
     assert [workers(seconds) for seconds in (0.001, 0.01, 0.05)] == [8, 16, 32]
 
