@@ -67,7 +67,9 @@ def _confirm(decided: Removal, namespace: str, given: str | None) -> None:
         given = sys.stdin.readline().strip()
     if given != namespace:
         what = "no confirmation was given" if given is None else "the confirmation is not the namespace's name"
-        raise TargetRefused(f"data would be deleted and {what}; nothing was removed", remedy=f"--yes {namespace}")
+        raise TargetRefused(
+            f"data would be deleted and {what}; nothing was removed", remedy=f"repeat with --yes {namespace}"
+        )
 
 
 def _ports(connection: Connection, profile: Profile, terminal: Terminal) -> Ports:

@@ -120,7 +120,7 @@ class Lease:
             known = holder_of(live) if live is not None else Holder("")
             if live is None or not known.id or known.id != holder_id:
                 held = f"its holder is {known.id}" if known.id else "nobody holds it"
-                raise TargetRefused(f"The lock of {self._ref.namespace} is not held by {holder_id}: {held}.")
+                raise TargetRefused(f"the lock of {self._ref.namespace} is not held by {holder_id}: {held}")
             return record.released(live)
 
         self._access.change(self._ref, edit)

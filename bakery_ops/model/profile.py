@@ -127,7 +127,12 @@ def _merge(
 
 
 def _shown(value: Any) -> str:
-    return ", ".join(value) if isinstance(value, tuple) else str(value)
+    """As it would be written: a list, `true`, `10m`, or a text."""
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, float):
+        return f"{value / 60:g}m" if value % 60 == 0 else f"{value:g}s"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _typed(key: str, raw: Any) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from bakery_ops.errors import UsageError
 
 _LISTED = 30
+_WITH_MATCH = 20  # with a near match, more names than these only push it off the screen
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -15,9 +16,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def hint(word: str, known: Iterable[str]) -> str:
-    """What to say beside a wrong word: "did you mean 'prod'? known: dev, prod". A long list is cut."""
+    """What to say beside a wrong word: "did you mean 'prod'? known: dev, prod". A long list is cut, or left out."""
     names = sorted(known)
     close = nearest(word, names)
+    if close and len(names) > _WITH_MATCH:
+        return f"did you mean {close!r}?"
     lead = f"did you mean {close!r}? " if close else ""
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
     return f"{lead}known: {', '.join(names[:_LISTED])}{more}"

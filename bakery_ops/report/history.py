@@ -60,7 +60,8 @@ def recording(run: Path) -> Iterator[dict[str, Any]]:
         text = gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes()
     except FileNotFoundError:
         raise UsageError(
-            f"the run {run.name} has no recording", remedy="only deploys that began a rollout do"
+            f"the run {run.name} has no recording",
+            remedy="only deploys that began a rollout have one; invoke report --list shows all runs",
         ) from None
     except (OSError, EOFError) as error:
         raise UsageError(f"{packed} is damaged: {error}") from error

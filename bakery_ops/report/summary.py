@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bakery_ops.report.formats.text import chain, milliseconds, total
+from bakery_ops.report.formats.text import chain, counted, total
 from bakery_ops.report.schema import Cause, Deploy
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_parts
@@ -30,7 +30,7 @@ def show(terminal: Terminal, report: Deploy, hints: Sequence[str] = ()) -> None:
     if report.path:
         terminal.show(f"longest path {total(report.path):.1f} s: {chain(report.path)}")
     if report.requests is not None:
-        terminal.show(f"{report.requests} API requests; p95 watch lag {milliseconds(report.watch_lag_p95)}")
+        terminal.show(counted(report.requests, report.watch_lag_p95))
     for hint in hints:
         terminal.show(f"  {hint}")
 

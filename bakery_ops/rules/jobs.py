@@ -31,7 +31,7 @@ def chosen_jobs(graph: Graph, stage: Stage, words: Sequence[str]) -> tuple[str, 
     meant = _meanings(graph, stage, jobs)
     for word in words:
         if word not in meant:
-            raise unknown(f"name among the {stage.title}", word, [*meant])
+            raise unknown(f"{stage.title.removesuffix('s')} or service", word, [*meant])
     wanted = {job for word in words for job in meant[word]}
     return tuple(job for job in jobs if job in wanted)
 

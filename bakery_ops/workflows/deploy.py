@@ -16,7 +16,7 @@ from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
-from bakery_ops.rules.plan import JournalEntry, Live, Plan, Recorded, plan
+from bakery_ops.rules.plan import Action, JournalEntry, Live, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport, VerifyReport
 from bakery_ops.rules.rollout import width
@@ -302,10 +302,14 @@ def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], wishes: Wishes) 
     return ports.amend(decided, graph, seen, journal), seen
 
 
+_NOTHING_TO_DO = {True: "completed before", False: "not selected"}  # by whether the journal knows it
+
+
 def _summary(decided: Plan) -> str:
     counts: dict[str, int] = {}
     for step in decided.steps.values():
-        counts[step.action.value] = counts.get(step.action.value, 0) + 1
+        word = _NOTHING_TO_DO[step.recorded] if step.action is Action.DONE else step.action.value
+        counts[word] = counts.get(word, 0) + 1
     parts = [f"{count} {action}" for action, count in counts.items()]
     return f"plan: {', '.join(parts)}" + (f", {len(decided.prune)} to prune" if decided.prune else "")
 

@@ -10,7 +10,7 @@ from invoke import Collection
 from bakery_ops.commandline import CommandLine
 from bakery_ops.endings import guarded
 from bakery_ops.errors import BakeryError, ExitCode, Locked, UsageError
-from bakery_ops.model.words import nearest, printable
+from bakery_ops.model.words import hint, nearest, printable
 from bakery_ops.parameters import Positional, command
 
 seen: list[object] = []
@@ -162,6 +162,13 @@ def test_usage_errors_of_a_command_keep_their_remedy(capsys):
 def test_nearest_is_silent_when_nothing_is_near():
     assert nearest("zzz", ["deploy", "verify"]) == ""
     assert nearest("verfy", ["deploy", "verify"]) == "verify"
+
+
+def test_many_known_words_do_not_push_the_nearest_one_off_the_screen():
+    many = [f"service-{number}" for number in range(80)]
+    assert hint("servise-7", many) == "did you mean 'service-7'?"
+    assert hint("zzz", many).endswith("and 50 more")
+    assert hint("depoy", ["deploy", "verify"]) == "did you mean 'deploy'? known: deploy, verify"
 
 
 def test_printable_cuts_what_is_long():

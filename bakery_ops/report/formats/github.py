@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from bakery_ops.report.formats.text import chain, milliseconds, total
+from bakery_ops.report.formats.text import chain, counted, total
 from bakery_ops.report.schema import Cause, Check, Deploy
 from bakery_ops.report.terminal import literal
 
@@ -100,4 +100,4 @@ def _times(report: Deploy) -> Iterator[str]:
     if report.path:
         yield f"longest path {total(report.path):.1f} s: {chain(report.path)}"
     if report.requests is not None:
-        yield f"{report.requests} API requests; p95 watch lag {milliseconds(report.watch_lag_p95)}"
+        yield counted(report.requests, report.watch_lag_p95)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from bakery_ops.report.formats.text import chain, fenced, milliseconds, total
+from bakery_ops.report.formats.text import chain, counted, fenced, total
 from bakery_ops.report.formats.text import markdown as safe
 from bakery_ops.report.schema import Cause, Deploy, Stage
 
@@ -43,7 +43,7 @@ def _time(report: Deploy) -> Iterator[str]:
     if report.path:
         yield from ("", f"Longest path {total(report.path):.1f} s: {safe(chain(report.path, ' → '))}")
     if report.requests is not None:
-        yield from ("", f"{report.requests} API requests; p95 watch lag {milliseconds(report.watch_lag_p95)}")
+        yield from ("", counted(report.requests, report.watch_lag_p95))
     headings = ("stage", "objects", "applied", "began at s", "took s", "slowest")
     yield from _table(headings, [_stage(stage) for stage in report.stages if stage.seconds is not None])
 

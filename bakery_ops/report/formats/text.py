@@ -39,5 +39,11 @@ def total(path: tuple[Step, ...]) -> float:
     return sum(step.seconds for step in path)
 
 
+def counted(requests: int, watch_lag_p95: float | None) -> str:
+    """15 API requests; p95 watch lag 12 ms"""
+    lag = "" if watch_lag_p95 is None else f"; p95 watch lag {milliseconds(watch_lag_p95)}"
+    return f"{requests} API requests{lag}"
+
+
 def milliseconds(seconds: float | None) -> str:
     return "not measured" if seconds is None else f"{seconds * 1000:.0f} ms"

@@ -20,6 +20,13 @@ def test_the_environment_wins_over_the_file_and_says_so():
     assert ("dev", "namespace", "other", "environment BAKERY_NAMESPACE") in read.origins
 
 
+def test_values_are_shown_as_they_would_be_written():
+    table = {"profiles": {"dev": {**TABLE["profiles"]["dev"], "deadline": "90s"}}}
+    shown = {key: value for _, key, value, _ in configuration(table, {}, source="bakery.toml").origins}
+    assert (shown["deadline"], shown["no-progress"], shown["protected"]) == ("90s", "4m", "false")
+    assert shown["contexts"] == "kind-*"
+
+
 def test_the_environment_cannot_widen_the_contexts_a_profile_accepts():
     read = configuration(TABLE, {"BAKERY_CONTEXTS": "*"}, source="bakery.toml")
     assert not read.profile("dev").accepts("prod")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bakery_ops.model.graph import Graph
@@ -50,3 +52,8 @@ def test_skipped_checks_are_in_the_headline(states, said, capsys) -> None:
     headline, requests = capsys.readouterr().out.splitlines()[-2:]
     assert headline == f"deployed and verified in 42.0 s: 0 applied, {said}"
     assert requests == "15 API requests; p95 watch lag 12 ms"
+
+
+def test_a_lag_that_nobody_measured_is_not_mentioned(capsys) -> None:
+    summary.show(Terminal(), document(report(CheckState.PASSED), replace(RUN, lag=None)))
+    assert capsys.readouterr().out.splitlines()[-1] == "15 API requests"
