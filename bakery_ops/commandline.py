@@ -143,6 +143,7 @@ def _terminated(_number: int, _frame: object) -> None:
 
 def main() -> None:
     """The `invoke` of this project: the project's own tasks, found from wherever it is typed."""
+    _open_streams()
     argv = list(sys.argv)
     here = Path(__file__).resolve().parent.parent
     if not any((folder / "tasks.py").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
@@ -151,12 +152,22 @@ def main() -> None:
     try:
         program.run(argv)
         sys.stdout.flush()
-    except BrokenPipeError:
-        sys.exit(closed_pipe())
+    except OSError as error:
+        sys.exit(closed_pipe(error))
     except SystemExit as ended:
         if ended.code == ExitCode.INTERRUPTED:
             _leave_now()
         raise
+
+
+def _open_streams() -> None:
+    """A stream that was closed before we began (`>&-`) is None to Python; what is told then goes nowhere.
+
+    In this order, so that each takes the number of its own that is free.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the program
 
 
 def _leave_now() -> None:

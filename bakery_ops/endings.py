@@ -1,5 +1,6 @@
 """How a command ends: every way it can, as an exit code, and every error as readable lines on stderr."""
 
+import errno
 import os
 import sys
 from collections.abc import Callable
@@ -20,15 +21,19 @@ def guarded(call: Callable[[], ExitCode | None]) -> ExitCode:
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)  # noqa: T201
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        return closed_pipe()
+    except BrokenPipeError as error:
+        return closed_pipe(error)
     except Exception as error:  # noqa: BLE001 - the last door: whatever escaped is a bug, saved with its traceback
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            return closed_pipe(error)
         _tell_bug(error)
         return ExitCode.BUG
 
 
-def closed_pipe() -> ExitCode:
-    """The reader of stdout went away: say nothing more."""
+def closed_pipe(error: OSError) -> ExitCode:
+    """The reader of stdout went away: say nothing more. When it is the disk that is full, say that."""
+    if error.errno not in (None, errno.EPIPE):
+        print(f"error: the output could not be written: {error.strerror}", file=sys.stderr)  # noqa: T201
     # Python would complain once more when it flushes at exit; point stdout at nothing.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return ExitCode.CLOSED_PIPE

@@ -51,7 +51,7 @@ _MEANINGS = {
     ExitCode.USAGE: "bad input; nothing was contacted",
     ExitCode.TIMEOUT: "timed out, or the outcome is unknown; run again",
     ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.CLOSED_PIPE: "the reader of our output went away",
+    ExitCode.CLOSED_PIPE: "the reader of our output went away, or the disk it goes to is full",
 }
 
 

@@ -78,7 +78,8 @@ def _sandbox(name: str, context: str, terminal: Terminal, *, start: bool) -> Pla
     status = lifecycle.status(name)
     if status.state != "running":
         if not start:
-            raise PreflightRefused(f"the sandbox {name} is not running", remedy="invoke sandbox.start")
+            named = "" if context == sandboxes.CONTEXT else f" --name {name}"
+            raise PreflightRefused(f"the sandbox {name} is not running", remedy=f"invoke sandbox.start{named}")
         status = sandboxes.running(name, terminal)
     return Place(status.kubeconfig, context, name, status.kind == "simulated")
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from io import TextIOWrapper
-from typing import TextIO
+from typing import IO, Any, TextIO, TypeVar, cast
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+_T = TypeVar("_T")
 
 LONGEST = 4096  # characters of one line that are shown
 
@@ -21,6 +25,31 @@ def is_animated(stream: TextIO, environment: Mapping[str, str]) -> bool:
     return stream.isatty() and not environment.get("CI") and environment.get("TERM") != "dumb"
 
 
+class _Outlet:
+    """A stream whose failed write is a broken pipe, whatever the reason: rich knows no other way to lose a reader, and
+    a full disk must not end a deploy either."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._tried(lambda: self._stream.write(text))
+
+    def flush(self) -> None:
+        self._tried(self._stream.flush)
+
+    def _tried(self, call: Callable[[], _T]) -> _T:
+        try:
+            return call()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise BrokenPipeError(error.errno, error.strerror) from error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
 class _Console(Console):
     """rich ends the whole program when the reader of its output goes away. Here the reader is no longer written to,
     and whether the program goes on is the caller's to say: a deploy must (docs/faults.md, F47)."""
@@ -28,11 +57,16 @@ class _Console(Console):
     outlives_reader = False
 
     def on_broken_pipe(self) -> None:
+        """Called while the error is being handled."""
+        lost = sys.exception()
         self.quiet = True
         # Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
         if not self.outlives_reader:
-            raise BrokenPipeError
+            raise
+        if isinstance(lost, OSError) and lost.errno not in (None, errno.EPIPE):
+            with suppress(OSError):
+                print(f"nothing more is written here: {lost.strerror}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def console(stream: TextIO, environment: Mapping[str, str]) -> _Console:
@@ -44,7 +78,7 @@ def console(stream: TextIO, environment: Mapping[str, str]) -> _Console:
     if isinstance(stream, TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")  # a character the locale lacks is no reason to stop
     return _Console(
-        file=stream,
+        file=cast("IO[str]", _Outlet(stream)),
         no_color=plain,
         force_terminal=forced,
         width=width,

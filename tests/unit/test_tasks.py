@@ -2,6 +2,7 @@
 
 import ast
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -130,6 +131,22 @@ def test_a_program_that_is_missing_is_said_before_anything_is_contacted(command,
     environment = {**os.environ, "PATH": str(tmp_path)}
     ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
     assert (ended.returncode, "next: to get" in ended.stderr) == (64, True), ended.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_full_disk_under_our_output_is_no_bug():
+    with Path("/dev/full").open("w") as full:
+        argv = [sys.executable, "-m", "bakery_ops.commandline", "config.show"]
+        ended = subprocess.run(argv, cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (
+        141,
+        "error: the output could not be written: No space left on device\n",
+    )
+
+
+def test_a_stream_that_was_closed_before_we_began_stops_nothing():
+    command = f"exec {shlex.quote(sys.executable)} -m bakery_ops.commandline config.show <&- >&- 2>&-"
+    assert subprocess.run(["/bin/sh", "-c", command], cwd=ROOT, check=False).returncode == 0
 
 
 def test_a_closed_pipe_ends_quietly_in_141():

@@ -202,6 +202,17 @@ def test_a_deploy_outlives_the_reader_of_its_output_and_a_look_does_not(tmp_path
     assert (tmp_path / "end").read_text() == ends
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+@pytest.mark.parametrize(("command", "ends"), [("deploy", "went on to the end"), ("status", "stopped")])
+def test_a_deploy_outlives_a_full_disk_and_says_so(tmp_path, command, ends):
+    """Faults F47."""
+    with Path("/dev/full").open("w") as full:
+        argv = [sys.executable, "-c", PRINTS, command, tmp_path / "end"]
+        ended = subprocess.run(argv, cwd=ROOT, input="go\n", stdout=full, stderr=subprocess.PIPE, text=True, check=True)
+    assert (tmp_path / "end").read_text() == ends
+    assert ("nothing more is written here: No space left on device" in ended.stderr) == (command == "deploy")
+
+
 def test_a_locale_without_our_characters_gets_their_codes():
     """Faults B60."""
     code = "from bakery_ops.report.terminal import Terminal; Terminal().show('… ± →')"
