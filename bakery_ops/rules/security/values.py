@@ -19,6 +19,7 @@ _ONLY_POINTS = re.compile(
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----")
 _WELL_KNOWN = frozenset({"changeme", "guest", "password", "admin", "secret", "postgres", "root", "test", "example"})
 _SHORTEST = 24
+_BINARY = "\N{REPLACEMENT CHARACTER}"  # what is no text, like a keystore, may end in any byte
 
 
 def secrets_are_secret(manifests: Sequence[Manifest], *, strict: bool) -> Iterator[Finding]:
@@ -64,7 +65,7 @@ def _secret(manifest: Manifest, hard: Severity, seen: dict[str, Manifest]) -> It
             continue
         if not value.strip():
             yield finding("secret-empty", Severity.USAGE, manifest, f"key {key!r} is empty")
-        elif value != value.strip() and "\n" not in value.strip():
+        elif value != value.strip() and "\n" not in value.strip() and _BINARY not in value:
             message = f"key {key!r} begins or ends with a space or a line break, which becomes part of it"
             yield finding("secret-whitespace", Severity.USAGE, manifest, message, "remove it; echo -n when encoding")
         if "password" in key.lower() and value.strip():

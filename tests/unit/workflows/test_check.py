@@ -439,6 +439,13 @@ def test_a_strangers_dangling_reference_is_a_warning_because_the_cluster_may_hav
     assert (found.rule, found.severity) == ("dangling-reference", Severity.WARNING)
 
 
+def test_a_secret_that_is_no_text_may_end_in_any_byte():
+    bodies = clean()
+    keystore = base64.b64encode(bytes([0xFE, 0xED, 0x00, 0xFF, 0x0A])).decode()
+    bodies["keystore"] = body("Secret", "keystore", data={"store.jks": keystore})
+    assert judge(bodies).findings == ()
+
+
 def test_custom_kinds_are_not_judged_by_schemas_nobody_has():
     bodies = clean()
     bodies["custom"] = body("Backup", "x", "example.org/v1", anything={"goes": [1, "two"]})
