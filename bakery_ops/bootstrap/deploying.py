@@ -240,12 +240,13 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
     inbox = QueueInbox(connection.clock)
     by_skaffold = (engine or profile.engine) == "skaffold"
 
+    def lost(holder: str) -> None:
+        taken = f"{holder} has taken it" if holder else "it was freed, or deleted with its namespace"
+        terminal.say(f"the deploy lock of {profile.namespace} is lost: {taken}; nothing more is written")
+        inbox.put(LeaseLost(connection.clock.now(), holder))
+
     def lock() -> LeaseHandle:
-        return _lease(opened, terminal).acquire(
-            this_run(),
-            phase=f"deploy {profile.name}",
-            on_lost=lambda holder: inbox.put(LeaseLost(connection.clock.now(), holder)),
-        )
+        return _lease(opened, terminal).acquire(this_run(), phase=f"deploy {profile.name}", on_lost=lost)
 
     return Ports(
         namespace=profile.namespace,

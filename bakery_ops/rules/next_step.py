@@ -81,4 +81,7 @@ _BY_REASON: Mapping[str, Words] = {
     "NodeNotReady": lambda _cause, _ref: ("describe", "nodes"),
     "StorageClassMissing": lambda _cause, _ref: ("get", "storageclasses"),
     "Conflict": _managers,
+    "FieldConflict": _managers,
+    # The object is gone; what the cluster still remembers of it are its events.
+    "OutcomeUnknown": lambda _cause, ref: ("events", "--for", str(ref)),
 }

@@ -120,6 +120,8 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         remedy = "correct the objects named above, then run the same command again"
         if any("immutable" in problem or "updates to" in problem for problem in problems):
             remedy += "; what cannot be changed in place is deleted and created anew by --recreate NAME"
+        if any("FieldConflict" in problem for problem in problems):
+            remedy += "; --force-conflicts takes over what another manager owns"
         raise PreflightRefused(
             f"the API server would refuse {len(problems)} of {len(steps)} object(s); nothing was changed",
             details=problems,

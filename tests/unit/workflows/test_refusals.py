@@ -60,6 +60,15 @@ class Refusing(FakeCluster):
         return super().apply(manifest, dry_run=dry_run, force=force)
 
 
+def test_what_another_manager_owns_is_refused_with_the_flag_that_takes_it() -> None:
+    cluster, graph = FakeCluster(), Graph([node("web", spec={"replicas": 2})])
+    cluster.apply(graph["web"].manifest)
+    cluster.put({**cluster.body(graph["web"].ref), "spec": {"replicas": 5}}, manager="kubectl-scale")
+    with pytest.raises(PreflightRefused, match="would refuse 1 of 1") as caught:
+        preflight.server_accepts(cluster, graph, plan(graph, cluster.bodies()), force=False, workers=1)
+    assert "--force-conflicts" in caught.value.remedy
+
+
 def test_all_that_the_server_would_refuse_is_told_at_once_and_how_to_get_past_what_is_immutable() -> None:
     """B17, F23"""
     cluster, graph = Refusing(), Graph([node("web"), node("shop"), node("settings", "ConfigMap")])
