@@ -134,9 +134,10 @@ def unlock(
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
 ) -> ExitCode:
     """Remove the lock of a dead deploy; needs the holder's id, so that a living one is not robbed."""
-    return bootstrap.unlock(bootstrap.Target(profile, None, namespace, context, kubeconfig), holder)
+    return bootstrap.unlock(bootstrap.Target(profile, None, namespace, context, kubeconfig, yes_context), holder)
 
 
 @command

@@ -28,10 +28,13 @@ class Place:
     simulated: bool = False
 
 
-def locate(profile: Profile, target: Target, terminal: Terminal, *, start: bool = False) -> Place:
+def locate(
+    profile: Profile, target: Target, terminal: Terminal, *, start: bool = False, reads_only: bool = False
+) -> Place:
     """The place that profile and command line mean; contacts nothing but a sandbox's own processes.
 
-    `start`: a sandbox that is meant but does not run is started.
+    `start`: a sandbox that is meant but does not run is started. `reads_only`: nothing will be changed there, so a
+    protected profile's context has to be named, but not confirmed: health checks run where nobody types.
     Raises: TargetRefused when the profile does not accept the context, or a confirmation is missing.
     """
     context = target.context or _implied(profile, target)
@@ -44,7 +47,7 @@ def locate(profile: Profile, target: Target, terminal: Terminal, *, start: bool 
     if name is not None and target.kubeconfig is None:
         # Only the sandbox that is meant when nothing is named is started by itself.
         return _sandbox(name, context, terminal, start=start and target.context is None)
-    if profile.protected:
+    if profile.protected and not reads_only:
         _confirm(profile, context, target.yes_context)
     return Place(target.kubeconfig, context)
 

@@ -107,7 +107,7 @@ def _check(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[Sec
     """Exit 3 when a secret is missing or wrong."""
     terminal = Terminal()
     rendered = render(resolve(target))
-    place = clusters.locate(rendered.profile, target, terminal)
+    place = clusters.locate(rendered.profile, target, terminal, reads_only=True)
     connection = clusters.reach(place, rendered.profile, terminal.say)
     with closing(connection):
         rows = secrets_workflow.check(

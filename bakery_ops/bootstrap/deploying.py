@@ -58,7 +58,9 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
     terminal = terminal_for(options.output)
     reports = destinations(options.report_file)
     _require_consistent(options)
-    opened = (opening or open_platform)(options.target, terminal, start=not options.dry_run, only=options.only)
+    opened = (opening or open_platform)(
+        options.target, terminal, start=not options.dry_run, only=options.only, reads_only=options.dry_run
+    )
     with ExitStack() as stack:
         stack.callback(opened.connection.close)
         if options.resume:
@@ -121,7 +123,7 @@ _WHERE = ("profile", "overlay", "namespace", "context", "kubeconfig")
 def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
     """What a deploy would change, as the API server answers to dry runs. Exit 4 when it would refuse something."""
     terminal = Terminal()
-    opened = open_platform(target, terminal)
+    opened = open_platform(target, terminal, reads_only=True)
     with closing(opened.connection):
         wishes = Wishes(dry_run=True, simulated=opened.place.simulated)
         decided = deploy_platform(opened.graph, wishes, _ports(opened, terminal), Watchers()).plan
@@ -141,7 +143,7 @@ def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
 
 def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
     terminal = Terminal()
-    opened = open_platform(target, terminal)
+    opened = open_platform(target, terminal, reads_only=True)
     with closing(opened.connection):
         report = verify_platform(
             opened.connection.requests,
@@ -165,7 +167,7 @@ def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
 def deploy_status(target: Target, output: str | None) -> ExitCode:
     """Where every workload stands, and who holds the lock. Exit 3 when something is not ready."""
     terminal = Terminal()
-    opened = open_platform(target, terminal)
+    opened = open_platform(target, terminal, reads_only=True)
     with closing(opened.connection):
         standing = judge_now(
             opened.connection.requests,

@@ -34,9 +34,8 @@ def logs(options: LogOptions) -> ExitCode:
     terminal = Terminal()
     rendered = render(resolve(options.target))
     node = meant(build_graph(rendered.manifests), options.name)
-    connection = clusters.reach(
-        clusters.locate(rendered.profile, options.target, terminal), rendered.profile, terminal.say
-    )
+    place = clusters.locate(rendered.profile, options.target, terminal, reads_only=True)
+    connection = clusters.reach(place, rendered.profile, terminal.say)
     with closing(connection):
         found = workflow.find(connection.requests, node)
         if options.follow:

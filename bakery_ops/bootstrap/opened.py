@@ -41,13 +41,15 @@ class Opened(NamedTuple):
         return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
 
 
-def open_platform(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> Opened:
+def open_platform(
+    target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = (), reads_only: bool = False
+) -> Opened:
     """Render first: bad input must be refused before anything is contacted or started."""
     rendered = render(resolve(target))
     profile = rendered.profile
     require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
     graph = build_graph(rendered.manifests)
     chosen_nodes(graph, only)
-    place = clusters.locate(rendered.profile, target, terminal, start=start)
+    place = clusters.locate(rendered.profile, target, terminal, start=start, reads_only=reads_only)
     connection = clusters.reach(place, rendered.profile, terminal.say)
     return Opened(rendered, graph, place, connection, errand={"only": ", ".join(only)} if only else {})

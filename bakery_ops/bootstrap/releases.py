@@ -30,7 +30,7 @@ def history(target: Target, output: str | None) -> ExitCode:
     """What was deployed, by whom, what it changed, and which release is live."""
     terminal = Terminal()
     profile = resolve(target)
-    connection = clusters.reach(clusters.locate(profile, target, terminal), profile, terminal.say)
+    connection = clusters.reach(clusters.locate(profile, target, terminal, reads_only=True), profile, terminal.say)
     with closing(connection):
         releases = releases_of(connection, profile.namespace)
         known = releases.known()
@@ -46,7 +46,7 @@ def rollback(options: RollbackOptions) -> ExitCode:
     """Deploy a recorded release again: the way of any deploy, from the recorded text."""
     terminal = Terminal()
     profile = resolve(options.target)
-    place = clusters.locate(profile, options.target, terminal)
+    place = clusters.locate(profile, options.target, terminal, reads_only=options.dry_run)
     connection = clusters.reach(place, profile, terminal.say)
     with closing(connection):
         releases = releases_of(connection, profile.namespace)

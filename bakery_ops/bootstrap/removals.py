@@ -32,7 +32,7 @@ def destroy(options: DestroyOptions) -> ExitCode:
     """Show what goes and what stays, ask where data would go, remove it, say what became of it."""
     terminal = Terminal()
     profile = resolve(options.target)
-    place = clusters.locate(profile, options.target, terminal)
+    place = clusters.locate(profile, options.target, terminal, reads_only=options.dry_run)
     connection = clusters.reach(place, profile, terminal.say)
     with closing(connection):
         ports = _ports(connection, profile, terminal)

@@ -14,6 +14,7 @@ from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks, verification_document
 from bakery_ops.rules.reports import VerifyReport
 from bakery_ops.workflows import health
+from bakery_ops.workflows.observe import completed_and_gone
 from bakery_ops.workflows.verify import verify
 
 
@@ -48,7 +49,7 @@ def health_monthly(target: Target, output: str | None) -> ExitCode:
 def _look(target: Target, output: str | None, gather: Callable[[Opened, str], VerifyReport]) -> ExitCode:
     """Exit 3 when a check fails; a warning is worth a look and fails nothing."""
     terminal = Terminal()
-    opened = open_platform(target, terminal)
+    opened = open_platform(target, terminal, reads_only=True)
     with closing(opened.connection):
         report = gather(opened, opened.rendered.profile.namespace)
     if output == "json":
@@ -68,6 +69,7 @@ def _verify(opened: Opened) -> health.Verify:
             simulated=opened.place.simulated,
             only=only,
             credentials=lambda: credentials_commands.standing(opened.connection, opened.rendered.manifests),
+            done=completed_and_gone(opened.graph, opened.journal.read()),
         )
 
     return run
