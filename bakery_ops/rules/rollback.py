@@ -27,7 +27,8 @@ class Newer(NamedTuple):
 
     def __str__(self) -> str:
         done = "was migrated by" if self.database.complete else "has an unfinished migration by"
-        return f"{self.node}: the database {done} {self.database}; the release brings {self.release}"
+        same_words = " with another command or template" if str(self.database) == str(self.release) else ""
+        return f"{self.node}: the database {done} {self.database}; the release brings {self.release}{same_words}"
 
 
 def chosen(known: Known, wanted: int | None, namespace: str) -> Release:

@@ -120,6 +120,11 @@ def test_another_migration_without_heads_on_both_sides_may_be_newer(database: Mi
     assert found.endswith("the release brings auth:1")
 
 
+def test_two_migrations_of_one_image_are_told_apart() -> None:
+    (found,) = judged(Migration("auth:1 migrate --all", "other"))
+    assert found.endswith("was migrated by auth:1; the release brings auth:1 with another command or template")
+
+
 def test_a_head_recorded_for_another_migration_is_not_the_releases_own() -> None:
     """A rollback records what its databases had seen, which is more than its text knows."""
     recorded = Migration("auth:2", "other", "0003")
