@@ -308,9 +308,9 @@ def capacity(
 
 
 @command
-def doctor(profile: ProfileName = None) -> ExitCode:
+def doctor(profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None) -> ExitCode:
     """Look at this machine and the profile's cluster: what is there, what is missing, what to do."""
-    return bootstrap.doctor_report(profile)
+    return bootstrap.doctor_report(bootstrap.Target(profile, None, None, context, kubeconfig))
 
 
 @command(default=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 
-from bakery_ops.bootstrap import Target
+from bakery_ops.bootstrap import Target, clusters
 from bakery_ops.bootstrap.session import resolve
-from bakery_ops.errors import ExitCode
+from bakery_ops.errors import BakeryError, ExitCode
+from bakery_ops.model.profile import Profile
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox.lifecycle import can_run_real
 from bakery_ops.tools import process
@@ -52,17 +54,30 @@ def colima_delete(yes: bool) -> ExitCode:
     return ExitCode.OK
 
 
-def doctor_report(profile: str | None) -> ExitCode:
+def doctor_report(target: Target) -> ExitCode:
     """Exit 4 when something that the profile needs is missing."""
     terminal = Terminal()
-    chosen = resolve(Target(profile))
+    chosen = resolve(target)
     findings = doctor.examine(chosen, process, read_host(), real_node_obstacles=can_run_real())
+    findings.append(_cluster(chosen, target, terminal))
     for finding in findings:
         style = {"ok": "green", "missing": "bold red", "note": "yellow"}[finding.state]
         terminal.show(f"{finding.state:<8} {finding.what}", style=style)
         if finding.remedy:
             terminal.show(f"         next: {finding.remedy}")
     return ExitCode.PREFLIGHT if any(finding.state == "missing" for finding in findings) else ExitCode.OK
+
+
+def _cluster(profile: Profile, target: Target, terminal: Terminal) -> doctor.Finding:
+    """Which cluster the profile leads to; that there is none yet is no lack of this machine."""
+    try:
+        place = clusters.locate(profile, target, terminal, reads_only=True)
+        connection = clusters.reach(place, profile, terminal.say)
+    except BakeryError as error:
+        return doctor.Finding("note", f"the cluster: {error}", error.remedy)
+    with closing(connection):
+        what = f"context {place.context}, Kubernetes {connection.version}, identity {connection.identity}"
+        return doctor.Finding("ok", f"the cluster: {what}")
 
 
 def _agreed(question: str) -> bool:

@@ -1,4 +1,7 @@
-"""`doctor`: what this machine has for a profile, what it lacks, and what to do about it. Contacts no cluster."""
+"""`doctor`: what this machine has for a profile, what it lacks, and what to do about it.
+
+Contacts no cluster; which one the profile leads to is found by bootstrap.
+"""
 
 from __future__ import annotations
 

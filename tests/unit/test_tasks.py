@@ -133,6 +133,11 @@ def test_a_program_that_is_missing_is_said_before_anything_is_contacted(command,
     assert (ended.returncode, "next: to get" in ended.stderr) == (64, True), ended.stderr
 
 
+def test_doctor_says_where_the_profile_leads_and_what_starts_it():
+    told = invoke("doctor", "--context", "bakery-sandbox-nowhere").stdout
+    assert "the cluster: the sandbox nowhere is not running\n         next: invoke sandbox.start --name nowhere" in told
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 def test_a_full_disk_under_our_output_is_no_bug():
     with Path("/dev/full").open("w") as full:
