@@ -142,6 +142,8 @@ class Site:
         self.releases = FakeReleases(self.cluster, SHOP)
         self.refs: Sequence[ObjectRef] = ()
         self.said: list[str] = []
+        self.built: list[str] = []
+        self.proved: set[str] = set()
 
     # The inventory's two methods.
 
@@ -180,9 +182,9 @@ class Site:
             inventory=self,
             lock=self._lock,
             ensure_credentials=lambda graph: (),
-            ensure_images=lambda images: None,
+            ensure_images=self.built.extend,
             facts=ClusterFacts,
-            prove_capacity=lambda graph: None,
+            prove_capacity=self.proved.update,
             request_count=lambda: 0,
             say=self.said.append,
             amend=amend,

@@ -16,39 +16,22 @@ from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
-from bakery_ops.rules.plan import Action, JournalEntry, Live, Plan, Recorded, plan
+from bakery_ops.rules.plan import Action, Plan, Recorded, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport, VerifyReport
 from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.result import RolloutResult
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows import preflight, rollout, unchanged
 from bakery_ops.workflows.observe import Snapshot, observed_kinds, snapshot, watched_only, with_orphans
-from bakery_ops.workflows.ports import Clock, Mirror, Requests, Say
+from bakery_ops.workflows.ports import Clock, Inventory, Journal, Mirror, Requests, Say
 from bakery_ops.workflows.releases import Recording
 from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.verify import verify_settled
 
 _FRESH = 10.0  # seconds: an older look proves nothing, for instance after images had to be built
-
-
-class Journal(Protocol):
-    """What runs recorded of each node, in the cluster."""
-
-    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Mapping[str, Recorded]:
-        """`seen`: all live ConfigMaps by ref, when they have just been listed."""
-
-    def record(self, entries: Mapping[str, JournalEntry]) -> None: ...
-
-
-class Inventory(Protocol):
-    """Every object we wrote and did not delete. Written before the objects are (docs/faults.md, promise I1)."""
-
-    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Sequence[ObjectRef]:
-        """`seen`: all live ConfigMaps by ref, when they have just been listed."""
-
-    def write(self, refs: Sequence[ObjectRef]) -> None: ...
 
 
 Amend = Callable[[Plan, Graph, Snapshot, Mapping[str, Recorded]], Plan]
@@ -135,6 +118,22 @@ class Watchers(NamedTuple):
     on_record: Callable[[Mapping[str, Any]], None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Deploy:
+    """One deploy past its first refusals.
+
+    Attributes:
+        part: The nodes that may be written, so those that have to fit and to hold: all, or what `--only` means.
+    """
+
+    graph: Graph
+    part: Graph
+    wishes: Wishes
+    ports: Ports
+    watchers: Watchers
+    facts: ClusterFacts
+
+
 def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> DeployReport:
     """Bring `graph` up and prove that it holds.
 
@@ -146,56 +145,80 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     preflight.kinds_are_served(ports.requests, graph)
     if (standing := _standing(graph, wishes, ports, watchers)) is not None:
         return standing
-    facts = ports.facts()
-    preflight.classes_exist(graph, facts)
-    ports.prove_capacity(graph)
+    part = graph.part(chosen) if chosen else graph
+    this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
+    preflight.classes_exist(graph, this.facts)
+    ports.prove_capacity(part)
     if wishes.dry_run:
-        return DeployReport(_decide(graph, ports, chosen, wishes)[0])
+        return DeployReport(_decide(this)[0])
     _namespaces(graph, ports)
     with ports.lock() as lock:
-        credentials = ports.ensure_credentials(graph)
-        ports.ensure_images(images(graph))
-        preflight.references_exist(graph, ports.requests, credentials)
-        if ports.apply_everything is not None:
-            ports.apply_everything()
-        decided, seen = _decide(graph, ports, chosen, wishes)
-        if ports.apply_everything is not None:
-            decided = watched_only(graph)
-        preflight.server_accepts(ports.requests, graph, decided, force=wishes.force_conflicts, workers=wishes.workers)
-        ports.say(_summary(decided))
-        ours = {*ports.inventory.read(seen.objects), *(node.ref for node in graph.values())}
-        ports.inventory.write(sorted(ours))
-        if ports.recording is not None:
-            ports.recording.begin(decided)
-        result = rollout.drive(
-            graph,
-            decided,
-            wishes.options._replace(width=width.first(facts.machines, least=wishes.options.width)),
-            _world(ports, wishes),
-            facts=facts,
-            snapshot=seen.structs(),
-            synced=seen.kinds | frozenset(STREAMED_KINDS),
-            fence=lock.transitions,
-            force=wishes.force_conflicts,
-            may_write=lambda: lock.is_held,
-            on_change=watchers.on_change,
-            on_event=watchers.on_event,
-            on_record=watchers.on_record,
-            request_count=ports.request_count,
-        )
-        if result.outcome is not Outcome.SUCCEEDED:
-            return DeployReport(decided, result)
-        if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
-            ports.inventory.write(sorted(ours - gone))
-        return DeployReport(decided, result, _proved(graph, wishes, ports, facts, decided, seen))
+        return _act(this, *_prepare(this), lock)
 
 
-def _proved(
-    graph: Graph, wishes: Wishes, ports: Ports, facts: ClusterFacts, decided: Plan, seen: Snapshot
-) -> VerifyReport:
+def _prepare(this: _Deploy) -> tuple[Plan, Snapshot]:
+    """Secrets, images and the plan, which the server has accepted; what is wrong is refused before the platform."""
+    graph, ports = this.graph, this.ports
+    credentials = ports.ensure_credentials(graph)
+    ports.ensure_images(images(this.part))
+    preflight.references_exist(graph, ports.requests, credentials)
+    if ports.apply_everything is not None:
+        ports.apply_everything()
+    decided, seen = _decide(this)
+    if ports.apply_everything is not None:
+        decided = watched_only(graph)
+    force, workers = this.wishes.force_conflicts, this.wishes.workers
+    preflight.server_accepts(ports.requests, graph, decided, force=force, workers=workers)
+    return decided, seen
+
+
+def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployReport:
+    """Write, wait, prune and verify. The inventory is written before the objects, and corrected afterwards."""
+    ports = this.ports
+    ports.say(_summary(decided))
+    ours = {*ports.inventory.read(seen.objects), *(node.ref for node in this.graph.values())}
+    ports.inventory.write(sorted(ours))
+    if ports.recording is not None:
+        ports.recording.begin(decided)
+    result = _roll_out(this, decided, seen, lock)
+    if result.outcome is not Outcome.SUCCEEDED:
+        return DeployReport(decided, result)
+    if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
+        ports.inventory.write(sorted(ours - gone))
+    return DeployReport(decided, result, _prove(this, decided, seen))
+
+
+def _roll_out(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> RolloutResult:
+    wishes, watchers, options = this.wishes, this.watchers, this.wishes.options
+    return rollout.drive(
+        this.graph,
+        decided,
+        options._replace(width=width.first(this.facts.machines, least=options.width)),
+        _world(this.ports, wishes),
+        facts=this.facts,
+        snapshot=seen.structs(),
+        synced=seen.kinds | frozenset(STREAMED_KINDS),
+        fence=lock.transitions,
+        force=wishes.force_conflicts,
+        may_write=lambda: lock.is_held,
+        on_change=watchers.on_change,
+        on_event=watchers.on_event,
+        on_record=watchers.on_record,
+        request_count=this.ports.request_count,
+    )
+
+
+def _prove(this: _Deploy, decided: Plan, seen: Snapshot) -> VerifyReport:
     """The verification; what passes it is recorded. Under the lock, so that it is what its holder deployed."""
+    ports = this.ports
+    done = _done(decided)
     verified = verify_settled(
-        ports.requests, graph, ports.clock, facts, simulated=wishes.simulated, done=lambda seen: _done(decided)
+        ports.requests,
+        this.part,
+        ports.clock,
+        this.facts,
+        simulated=this.wishes.simulated,
+        done=lambda seen: done,
     )
     if ports.recording is not None and verified.passed:
         ports.recording.finish(decided, seen)
@@ -207,7 +230,7 @@ def _standing(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) ->
     is_plain = ports.apply_everything is None and ports.amend is as_planned
     if ports.quick is None or wishes.dry_run or wishes.only or not is_plain:
         return None
-    if wishes.prune_kinds or wishes.allow_mass_prune:
+    if wishes.prune_kinds or wishes.allow_mass_prune or wishes.rerun:
         return None
     look = partial(unchanged.look, graph, ports.requests, ports.clock, ports.journal, ports.inventory, ports.quick)
     found = look()
@@ -270,7 +293,8 @@ def _require_known(graph: Graph, names: Sequence[str]) -> None:
             raise unknown("object of --recreate", name, [node.name for node in graph.values()])
 
 
-def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], wishes: Wishes) -> tuple[Plan, Snapshot]:
+def _decide(this: _Deploy) -> tuple[Plan, Snapshot]:
+    graph, wishes, ports = this.graph, this.wishes, this.ports
     seen = snapshot(ports.requests, graph, extra=observed_kinds(), records=ports.namespace)
     inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
     seen = with_orphans(ports.requests, seen, inventory)
@@ -279,8 +303,8 @@ def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], wishes: Wishes) 
         seen.objects,
         journal,
         inventory=inventory,
-        only=chosen,
-        prune=not chosen,
+        only=this.part.keys() if wishes.only else (),
+        prune=not wishes.only,
         prune_kinds=wishes.prune_kinds,
         allow_mass_prune=wishes.allow_mass_prune,
         recreate=wishes.recreate,

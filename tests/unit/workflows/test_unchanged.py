@@ -244,7 +244,7 @@ def test_a_look_that_grew_old_while_images_were_built_is_taken_again(platform: P
         deployed(platform, build_and_break)
 
 
-@pytest.mark.parametrize("wishes", [{"dry_run": True}, {"only": ("web",)}])
+@pytest.mark.parametrize("wishes", [{"dry_run": True}, {"only": ("web",)}, {"rerun": ("seed",)}])
 def test_who_asks_for_more_than_a_look_gets_it(platform: Platform, wishes: dict[str, Any]) -> None:
     with pytest.raises(LongWayError):
         deployed(platform, lambda names: None, **wishes)

@@ -1,0 +1,37 @@
+"""`--only`: a part of a platform stands or falls by itself, whatever of the rest is there."""
+
+from __future__ import annotations
+
+from bakery_ops.model.builder import build_graph
+from bakery_ops.rules.rollout.events import Outcome
+from tests.simulation import CRASH, Behaviour
+from tests.sites import V2, Site, deployment, shop
+
+PART = frozenset({"extra"})
+
+
+def test_a_part_succeeds_where_nothing_else_is_deployed() -> None:
+    site = Site()
+    report = site.deploy(V2, only=("extra",))
+    assert report.verified is not None
+    assert [check.name for check in report.verified.results if check.state.value == "failed"] == []
+    assert report.outcome is Outcome.SUCCEEDED
+
+
+def test_a_part_is_judged_by_its_own_nodes() -> None:
+    site = Site()
+    site.simulation.behaviours["extra"] = Behaviour(fault=CRASH)
+    assert site.deploy(V2, only=("extra",)).outcome is Outcome.FAILED
+
+
+def test_only_the_part_has_to_fit_and_only_its_images_are_made() -> None:
+    site = Site()
+    site.deploy(shop("web:1", "migrate:1", deployment("extra", "extra:1")), only=("extra",))
+    assert (site.built, site.proved) == (["extra:1"], PART)
+
+
+def test_a_part_of_a_graph_names_no_node_outside() -> None:
+    graph = build_graph(V2)
+    part = graph.part(graph.keys() - {"configmap/settings", "migrate"})
+    named = {name for node in part.values() for name in node.needs | node.after | node.relies}
+    assert named <= part.keys() < graph.keys()
