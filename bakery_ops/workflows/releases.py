@@ -10,10 +10,10 @@ from bakery_ops.errors import BakeryError, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.recorded import difference, digest, read
-from bakery_ops.rules.plan import Plan, Recorded
+from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.releases import PENDING, Contents, Known, Migration, migration_jobs, migrations
 from bakery_ops.workflows.observe import Snapshot
-from bakery_ops.workflows.ports import Requests, Say
+from bakery_ops.workflows.ports import Journal, Requests, Say
 
 
 class Releases(Protocol):
@@ -25,10 +25,6 @@ class Releases(Protocol):
     def begin(self, text: str, facts: Mapping[str, str]) -> None: ...
     def finish(self) -> None: ...
     def record(self, text: str, facts: Mapping[str, str], migrations: Mapping[str, Migration]) -> int: ...
-
-
-class Journal(Protocol):
-    def read(self) -> Mapping[str, Recorded]: ...
 
 
 @dataclass(frozen=True, slots=True)
