@@ -15,7 +15,8 @@ from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.releases import PENDING, PREFIX, Contents, Known, Migration, Release
 from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollback import chosen
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, as_planned, deploy
+from bakery_ops.workflows.deploy import deploy
+from bakery_ops.workflows.deploy_ports import Ports, Watchers, Wishes, as_planned
 from bakery_ops.workflows.releases import Recording, parsed
 from bakery_ops.workflows.rollback import Rollback
 from tests.fakes import FakeCluster, FakeInbox, FakeJournal, InlineExecutor

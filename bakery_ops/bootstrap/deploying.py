@@ -41,8 +41,8 @@ from bakery_ops.rules.verdict import Verdict
 from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
 from bakery_ops.workflows.capacity import prove_on_cluster
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
+from bakery_ops.workflows.deploy_ports import Ports, Watchers, Wishes
 from bakery_ops.workflows.difference import differences
 from bakery_ops.workflows.observe import completed_and_gone, judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers

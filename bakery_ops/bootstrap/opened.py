@@ -15,7 +15,8 @@ from bakery_ops.model.graph import Graph
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.workflows.check import check, require
-from bakery_ops.workflows.deploy import Amend, as_planned, chosen_nodes
+from bakery_ops.workflows.deploy import chosen_nodes
+from bakery_ops.workflows.deploy_ports import Amend, as_planned
 from bakery_ops.workflows.facts import read_facts
 
 

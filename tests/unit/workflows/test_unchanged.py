@@ -19,7 +19,8 @@ from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import Options
 from bakery_ops.workflows import unchanged
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, deploy
+from bakery_ops.workflows.deploy import deploy
+from bakery_ops.workflows.deploy_ports import Ports, Watchers, Wishes
 from bakery_ops.workflows.rollout import World, drive
 from bakery_ops.workflows.unchanged import Quick, Standing
 from tests.fakes import FakeCluster, FakeInbox, FakeJournal, InlineExecutor
