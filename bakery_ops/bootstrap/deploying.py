@@ -21,7 +21,7 @@ from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
-from bakery_ops.errors import BakeryError, ExitCode, UsageError
+from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.report import plans
 from bakery_ops.report.deploys import document, stopped
@@ -68,19 +68,21 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
         profile, clock = opened.rendered.profile, opened.connection.clock
         introduce(terminal, profile.overlay, opened.graph, opened.place.context, opened.connection.version)
         teller.event(Begun(at=clock.now(), run=run_id, profile=profile.name, context=opened.place.context))
-        ports = _ports(opened, terminal, options.engine)
-        try:
+
+        def run() -> Run:
+            return _run(run_id, opened, options.target, terminal)
+
+        def ending(code: ExitCode) -> Ending:
+            return Ending(code, clock.now(), os.environ.get("GITHUB_STEP_SUMMARY", ""))
+
+        with teller.stopping(lambda error: (stopped(error, run()), ending(error.exit_code))):
+            ports = _ports(opened, terminal, options.engine)
             with teller.progress() as progress:
                 watchers = Watchers(progress, teller.fact, teller.record)
                 report = deploy_platform(opened.graph, _wishes(options, opened), ports, watchers)
-        except BakeryError as error:
-            told = stopped(error, _run(run_id, opened, options.target, terminal))
-            teller.end(told, Ending(error.exit_code, clock.now(), _step_summary()))
-            raise
         code = EXIT[report.outcome]
         report = replace(report, requests=opened.connection.transport.requests)
-        told = document(report, _run(run_id, opened, options.target, terminal))
-        teller.end(told, Ending(code, clock.now(), _step_summary()), _hints(opened))
+        teller.end(document(report, run()), ending(code), _hints(opened))
     return code
 
 
@@ -100,10 +102,6 @@ def _run(run_id: str, opened: Opened, target: Target, terminal: Terminal) -> Run
     address = Address(place.context, str(place.kubeconfig or ""), ours)
     lag = opened.connection.lag.percentile(0.95)
     return Run(run_id, profile.name, profile.overlay, address, terminal.elapsed(), lag)
-
-
-def _step_summary() -> str:
-    return os.environ.get("GITHUB_STEP_SUMMARY", "")
 
 
 def _hints(opened: Opened) -> list[str]:

@@ -44,7 +44,7 @@ def document(report: DeployReport, run: Run) -> schema.Deploy:
 
 
 def stopped(error: BakeryError, run: Run) -> schema.Deploy:
-    """The report of a deploy that an error ended before its rollout."""
+    """The report of a deploy that an error or a signal ended before it came to anything."""
     remedy = [f"next: {error.remedy}"] if error.remedy else []
     return schema.Deploy(
         run=run.id,
