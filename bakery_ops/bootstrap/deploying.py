@@ -44,10 +44,9 @@ from bakery_ops.workflows.capacity import prove_on_cluster
 from bakery_ops.workflows.deploy import deploy as deploy_platform
 from bakery_ops.workflows.deploy_ports import Ports, Watchers, Wishes
 from bakery_ops.workflows.difference import differences
-from bakery_ops.workflows.observe import completed_and_gone, judge_now
+from bakery_ops.workflows.observe import judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers
 from bakery_ops.workflows.unchanged import Quick
-from bakery_ops.workflows.verify import verify as verify_platform
 
 _WIDTH = 16
 
@@ -137,16 +136,7 @@ def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
     terminal = Terminal()
     opened = open_platform(target, terminal)
     with closing(opened.connection):
-        report = verify_platform(
-            opened.connection.requests,
-            opened.graph,
-            opened.connection.clock,
-            opened.facts(),
-            simulated=opened.place.simulated,
-            only=only,
-            credentials=lambda: credentials_commands.standing(opened.connection, opened.rendered.manifests),
-            done=completed_and_gone(opened.graph, opened.journal.read()),
-        )
+        report = opened.verify(only)
     if output == "json":
         print(json.dumps(verification_document(report), indent=1))  # noqa: T201
     elif output == "github":
@@ -166,7 +156,7 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
             opened.graph,
             opened.connection.clock,
             opened.facts(),
-            done=completed_and_gone(opened.graph, opened.journal.read()),
+            done=opened.completed(),
         )
         holder = _lease(opened, terminal).holder()
         known = releases_of(opened.connection, opened.rendered.profile.namespace).known()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bakery_ops.bootstrap import Target, clusters
+from bakery_ops.bootstrap import Target, clusters, credentials
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.session import Rendered, render, resolve
 from bakery_ops.cluster.connection import Connection
@@ -14,10 +14,13 @@ from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.reports import VerifyReport
 from bakery_ops.workflows.check import check, require
 from bakery_ops.workflows.deploy import chosen_nodes
 from bakery_ops.workflows.deploy_ports import Amend, as_planned
 from bakery_ops.workflows.facts import read_facts
+from bakery_ops.workflows.observe import Done, completed_and_gone
+from bakery_ops.workflows.verify import verify
 
 
 class Opened(NamedTuple):
@@ -40,6 +43,23 @@ class Opened(NamedTuple):
 
     def facts(self) -> ClusterFacts:
         return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
+
+    def completed(self) -> Done:
+        """Jobs that earlier runs saw complete, and that their TTL has removed."""
+        return completed_and_gone(self.graph, self.journal.read())
+
+    def verify(self, only: Sequence[str] = ()) -> VerifyReport:
+        """The acceptance checks, all or those of these names."""
+        return verify(
+            self.connection.requests,
+            self.graph,
+            self.connection.clock,
+            self.facts(),
+            simulated=self.place.simulated,
+            only=only,
+            credentials=lambda: credentials.standing(self.connection, self.rendered.manifests),
+            done=self.completed(),
+        )
 
 
 def open_platform(target: Target, terminal: Terminal, *, start: bool = False, only: Sequence[str] = ()) -> Opened:

@@ -15,7 +15,7 @@ from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import Facts, HttpAnswer
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import VerifyReport
-from bakery_ops.workflows.observe import Done, judge_now, nothing_done
+from bakery_ops.workflows.observe import Done, judge_now
 from bakery_ops.workflows.ports import Clock, Requests
 
 READY_PATH = "/health/ready"
@@ -32,7 +32,7 @@ def verify_settled(
     facts: ClusterFacts,
     *,
     simulated: bool,
-    done: Done = nothing_done,
+    done: Done,
     patience: float = PATIENCE,
 ) -> VerifyReport:
     """As `verify`, repeated while it finds failures and `patience` (seconds) lasts; the last report counts.
@@ -56,7 +56,7 @@ def verify(
     simulated: bool,
     only: Sequence[str] = (),
     credentials: Callable[[], Sequence[SecretRow]] | None = None,
-    done: Done = nothing_done,
+    done: Done,
 ) -> VerifyReport:
     """Run the acceptance checks (all, or those named in `only`) against the cluster. Writes nothing.
 
