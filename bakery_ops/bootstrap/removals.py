@@ -11,6 +11,7 @@ from functools import partial
 
 from bakery_ops.bootstrap import DestroyOptions, clusters
 from bakery_ops.bootstrap.outcomes import EXIT
+from bakery_ops.bootstrap.recording import destruction_of
 from bakery_ops.bootstrap.session import lock_seconds, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.contents import ApiContents
@@ -81,6 +82,7 @@ def _ports(connection: Connection, profile: Profile, terminal: Terminal) -> Port
         journal=ApiJournal(transport, retrier, namespace),
         lock=partial(lease.acquire, this_run(), phase=f"destroy {profile.name}"),
         contents=ApiContents(transport, retrier, connection.discovery).of,
+        note_destroyed=destruction_of(profile, connection, terminal.say),
         elsewhere=partial(elsewhere, connection.requests, namespace),
         deleters=ThreadPoolExecutor(workers(connection.round_trip), "remove"),
         say=terminal.say,

@@ -32,6 +32,8 @@ def errand(pending: Release) -> str:
         return f"a rollback to release {number} {who}; invoke deploy.rollback --to {number} goes on with it"
     if only := facts.get("only"):
         return f"a deploy of {only} only, {who}; invoke deploy brings the rest"
+    if facts.get("destroyed"):
+        return f"destroyed {who}; invoke deploy brings it up again"
     return (
         f"a deploy {who}, under way, failed or interrupted; invoke deploy --resume goes on, deploy.rollback goes back"
     )

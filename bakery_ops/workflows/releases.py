@@ -82,6 +82,18 @@ class Recording:
         return migrations(self.graph, live, recorded_migrations(self.releases), self.journal.read())
 
 
+def note_destroyed(releases: Releases, facts: Mapping[str, str], say: Say, *, volumes: bool) -> None:
+    """Before the first deletion: no release is live any more. Where nothing was ever recorded there is nothing to note.
+
+    Raises: ClusterUnreachable. A record that cannot be written is said, and keeps nobody from removing the platform.
+    """
+    try:
+        if releases.known() != Known():
+            releases.begin("", {**facts, "destroyed": "data" if volumes else "objects"})
+    except OperationFailed as error:
+        say(f"warning: deploy.history will still call a release live: {error}")
+
+
 def recorded_migrations(releases: Releases) -> Mapping[str, Migration]:
     """Each database's last migration as the newest release recorded it; {} where that is damaged or there is none."""
     newest = releases.known().newest
@@ -101,6 +113,11 @@ def require_resumable(releases: Releases, manifests: Sequence[Manifest], text: s
         raise PreflightRefused(
             f"no deploy to {namespace} was interrupted or has failed: there is nothing to resume",
             remedy="invoke deploy starts one",
+        )
+    if pending.release.facts.get("destroyed"):
+        raise PreflightRefused(
+            f"what was deployed to {namespace} was destroyed: there is nothing to resume",
+            remedy="invoke deploy brings it up again",
         )
     if only := pending.release.facts.get("only"):
         raise PreflightRefused(

@@ -33,6 +33,7 @@ class Ports:
         namespace: Where the lock, the inventory and the journal are kept.
         lock: Makes the context manager that holds the deploy lock; every write asks it first.
         contents: Everything in a namespace ({apiVersion, kind, metadata}); raises OperationFailed where it cannot tell.
+        note_destroyed: Notes that no release is live any more; True: and that data goes.
         elsewhere: What the inventories of other namespaces hold: ref -> namespace.
         deleters: A pool for deletions and the reads that wait for them.
     """
@@ -44,6 +45,7 @@ class Ports:
     journal: Journal
     lock: Callable[[], AbstractContextManager[object]]
     contents: Callable[[str], Sequence[Mapping[str, Any]]]
+    note_destroyed: Callable[[bool], None]
     elsewhere: Callable[[], Mapping[ObjectRef, str]]
     deleters: Executor
     say: Say

@@ -20,6 +20,7 @@ ROWS = (Row(TWO, True, 2, Difference((), (), ()), ("web 1 -> 2",)), Row(ONE, Fal
         ({}, "invoke deploy --resume"),
         ({"only": "web"}, "invoke deploy brings the rest"),
         ({"rollback": "3"}, "invoke deploy.rollback --to 3"),
+        ({"destroyed": "objects"}, "invoke deploy brings it up again"),
     ],
 )
 def test_what_is_not_recorded_is_told_with_the_command_that_goes_on(facts: dict[str, str], command: str) -> None:
