@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
@@ -23,6 +24,7 @@ from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.graph import Graph
+from bakery_ops.model.profile import Profile
 from bakery_ops.report import plans
 from bakery_ops.report.deploys import document, stopped
 from bakery_ops.report.events import Begun
@@ -81,7 +83,7 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
                 report = deploy_platform(opened.graph, _wishes(options, opened), ports, watchers)
         code = EXIT[report.outcome]
         report = replace(report, requests=opened.connection.transport.requests)
-        teller.end(document(report, run()), ending(code), _hints(opened))
+        teller.end(document(report, run()), ending(code), hints(opened, options.target))
     return code
 
 
@@ -95,20 +97,29 @@ def _require_consistent(options: DeployOptions) -> None:
 
 
 def _run(run_id: str, opened: Opened, target: Target, terminal: Terminal) -> Run:
-    place, profile = opened.place, opened.rendered.profile
-    file = ("--kubeconfig", str(target.kubeconfig)) if target.kubeconfig else ()
-    ours = () if target.overlay else ("--profile", profile.name, "--context", place.context, *file)
-    address = Address(place.context, str(place.kubeconfig or ""), ours)
+    profile = opened.rendered.profile
     lag = opened.connection.lag.percentile(0.95)
-    return Run(run_id, profile.name, profile.overlay, address, terminal.elapsed(), lag)
+    return Run(run_id, profile.name, profile.overlay, address(opened.place, target, profile), terminal.elapsed(), lag)
 
 
-def _hints(opened: Opened) -> list[str]:
+def address(place: clusters.Place, target: Target, profile: Profile) -> Address:
+    """Where a run went. `invoke secrets` knows no other overlay or namespace than the profile's."""
+    file = ("--kubeconfig", str(target.kubeconfig)) if target.kubeconfig else ()
+    ours = ("--profile", profile.name, "--context", place.context, *file)
+    is_profiles = target.overlay is None and target.namespace is None
+    return Address(place.context, str(place.kubeconfig or ""), ours if is_profiles else ())
+
+
+def hints(opened: Opened, target: Target) -> list[str]:
+    """What to type after a deploy; the flags that led it there are repeated."""
+    if opened.passes:
+        return []
     namespace = opened.rendered.profile.namespace
-    hints = [f"look: kubectl get pods -n {namespace}   again: invoke verify   state: invoke deploy.status"]
+    verify, status = (shlex.join(("invoke", name, *target.words)) for name in ("verify", "deploy.status"))
+    lines = [f"look: kubectl get pods -n {namespace}   again: {verify}   state: {status}"]
     if opened.place.kubeconfig is not None:
-        hints.insert(0, f"export KUBECONFIG={opened.place.kubeconfig}")
-    return hints
+        lines.insert(0, f"export KUBECONFIG={opened.place.kubeconfig}")
+    return lines
 
 
 def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:

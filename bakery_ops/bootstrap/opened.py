@@ -27,6 +27,7 @@ class Opened(NamedTuple):
     """A platform, rendered or recorded, and the cluster it is meant for.
 
     `errand`: what this is besides a deploy of everything, for the record (`rules.releases.Release`).
+    `passes`: the cluster is gone after the run, so there is nothing to look at.
     """
 
     rendered: Rendered
@@ -35,6 +36,7 @@ class Opened(NamedTuple):
     connection: Connection
     amend: Amend = as_planned
     errand: Mapping[str, str] = {}
+    passes: bool = False
 
     @property
     def journal(self) -> ApiJournal:
