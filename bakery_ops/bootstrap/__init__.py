@@ -103,6 +103,7 @@ class LogOptions(NamedTuple):
     namespace: str | None = None
     context: str | None = None
     kubeconfig: Path | None = None
+    yes_context: str | None = None
     previous: bool = False
     tail: int | None = None
     since: str | None = None
@@ -110,7 +111,7 @@ class LogOptions(NamedTuple):
 
     @property
     def target(self) -> Target:
-        return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig)
+        return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig, self.yes_context)
 
 
 class DestroyOptions(NamedTuple):

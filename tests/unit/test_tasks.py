@@ -50,6 +50,12 @@ def test_a_task_calls_something_that_bootstrap_has(function):
     assert callable(getattr(bootstrap, call.func.attr))
 
 
+def test_a_command_that_may_meet_a_protected_profile_takes_the_confirmation_that_its_refusal_names():
+    flags = {function.name: {argument.arg for argument in function.args.args} for function in FUNCTIONS}
+    without = {name for name, known in flags.items() if "context" in known and "yes_context" not in known}
+    assert without == {"dev_skaffold", "dev_tilt"}  # these refuse such a profile altogether
+
+
 def test_the_list_names_every_command_the_users_type():
     listed = invoke("--list")
     assert listed.returncode == 0
