@@ -328,7 +328,7 @@ def capacity(
 
 @command
 def doctor(profile: ProfileName = None) -> ExitCode:
-    """Look at this machine and the profile's cluster: what is there, what is missing, what to do."""
+    """Look at this machine: what the profile needs of it, what is missing, what to do. Contacts no cluster."""
     return bootstrap.doctor_report(profile)
 
 

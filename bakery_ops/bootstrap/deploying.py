@@ -175,6 +175,7 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
         print(json.dumps({**status_document(standing.view), "release": live_number(known)}, indent=1))  # noqa: T201
     else:
         show_status(terminal, standing.view)
+        terminal.show(f"cluster: {opened.connection.identity} (Kubernetes {opened.connection.version})")
         terminal.show(f"release: {live_release(known)}")
         terminal.show(f"lock: held by {holder.id} since {holder.since} ({holder.phase})" if holder else "lock: free")
     ready = all(node.verdict is Verdict.READY for node in standing.view.nodes.values() if node.is_workload)
