@@ -16,7 +16,7 @@ from bakery_ops.cluster.releases import ApiReleases
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.profile import Profile
-from bakery_ops.report.releases import history_document, show_history
+from bakery_ops.report.releases import history_document, show_history, show_nothing_to_do
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.history import rows
 from bakery_ops.rules.releases import Known, Release
@@ -54,7 +54,8 @@ def rollback(options: RollbackOptions) -> ExitCode:
         release = chosen(known, options.to, profile.namespace)
         require_same_place(release, profile.name, profile.namespace)
         if _is_live(known, release):
-            return _nothing_to_do(terminal, release, options.output)
+            show_nothing_to_do(terminal, release, options.output, connection.clock.now())
+            return ExitCode.OK
         opened = _opened(releases, release, options, profile, place, connection, terminal)
         terminal.say(f"rolling back to release {release.number}, by {release.facts.get('by', 'unknown')}")
         return deploying.deploy(_as_deploy(options), opening=lambda *_, **__: opened)
@@ -92,13 +93,3 @@ def _as_deploy(options: RollbackOptions) -> DeployOptions:
 
 def _is_live(known: Known, release: Release) -> bool:
     return known.pending is None and known.newest is not None and release.digest == known.newest.digest
-
-
-def _nothing_to_do(terminal: Terminal, release: Release, output: str | None) -> ExitCode:
-    sentence = f"release {release.number} is what is live: there is nothing to roll back"
-    if output == "json":
-        document = {"apiVersion": "bakery-ia.dev/v1", "kind": "RollbackReport", "release": release.number}
-        print(json.dumps({**document, "changes": [], "message": sentence}, indent=1))  # noqa: T201
-    else:
-        terminal.show(sentence, "  next: invoke verify looks whether it stands; invoke deploy.history shows the others")
-    return ExitCode.OK

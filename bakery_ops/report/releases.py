@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bakery_ops.report import events
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.history import Row
 from bakery_ops.rules.releases import Known, Release
@@ -62,6 +64,24 @@ def history_document(rows: Sequence[Row], pending: Release | None, namespace: st
         "releases": [_entry(row) for row in rows],
         "unrecorded": None if pending is None else {"since": _iso(pending), **pending.facts},
     }
+
+
+def show_nothing_to_do(terminal: Terminal, release: Release, output: str | None, at: float) -> None:
+    """A rollback to what is live, in the form asked for. `at`: the API server's time."""
+    sentence = f"release {release.number} is what is live: there is nothing to roll back"
+    if output == "json":
+        document = {"apiVersion": "bakery-ia.dev/v1", "kind": "RollbackReport", "release": release.number}
+        terminal.write(json.dumps({**document, "changes": [], "message": sentence}, indent=1) + "\n")
+    elif output == "ndjson":
+        terminal.write(events.line(_ended(sentence, at)))
+    else:
+        terminal.show(sentence, "  next: invoke verify looks whether it stands; invoke deploy.history shows the others")
+
+
+def _ended(sentence: str, at: float) -> events.Reported:
+    return events.Reported(
+        at=at, outcome="succeeded", exit_code=0, headline=sentence, causes=(), failed_checks=(), report=""
+    )
 
 
 def _cells(row: Row) -> tuple[str, ...]:
