@@ -5,11 +5,11 @@ gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from bakery_ops.errors import PreflightRefused
+from bakery_ops.errors import PreflightRefused, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
@@ -52,7 +52,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     fails is a report, not an error.
     """
     chosen = chosen_nodes(graph, wishes.only)
-    _require_known(graph, wishes.recreate)
+    _require_known(graph, chosen, wishes.recreate)
     preflight.kinds_are_served(ports.requests, graph)
     if (standing := _standing(graph, wishes, ports, watchers)) is not None:
         return standing
@@ -198,10 +198,12 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
         ports.say(f"namespace {ref.name} created")
 
 
-def _require_known(graph: Graph, names: Sequence[str]) -> None:
+def _require_known(graph: Graph, chosen: Collection[str], names: Sequence[str]) -> None:
     for name in names:
         if name not in graph:
             raise unknown("object of --recreate", name, [node.name for node in graph.values()])
+        if chosen and name not in chosen:
+            raise UsageError(f"--recreate {name}: it is not among what --only means, so it would stay as it is")
 
 
 def _decide(this: _Deploy) -> tuple[Plan, Snapshot]:

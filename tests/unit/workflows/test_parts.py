@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from bakery_ops.errors import UsageError
 from bakery_ops.model.builder import build_graph
 from bakery_ops.rules.rollout.events import Outcome
 from tests.simulation import CRASH, Behaviour
@@ -35,3 +38,10 @@ def test_a_part_of_a_graph_names_no_node_outside() -> None:
     part = graph.part(graph.keys() - {"configmap/settings", "migrate"})
     named = {name for node in part.values() for name in node.needs | node.after | node.relies}
     assert named <= part.keys() < graph.keys()
+
+
+def test_what_is_outside_of_the_part_cannot_be_recreated_with_it() -> None:
+    site = Site()
+    with pytest.raises(UsageError, match="--recreate web: it is not among what --only means"):
+        site.deploy(V2, only=("extra",), recreate=("web",))
+    assert site.cluster.mutations == []
