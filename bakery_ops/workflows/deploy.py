@@ -174,11 +174,17 @@ def images(graph: Graph) -> tuple[str, ...]:
 
 
 def chosen_nodes(graph: Graph, only: Sequence[str]) -> frozenset[str]:
-    """The nodes `--only` means: those named and all that they need. Raises UsageError for a name that is none."""
+    """The nodes `--only` means: those named, all that they need, and what stands for these alone: their Services and
+    autoscalers. A workload without its Service would run, and nobody could reach it.
+
+    Raises: UsageError: a name is none.
+    """
     for name in only:
         if name not in graph:
             raise unknown("workload or object of --only", name, [node.name for node in graph.workloads()])
-    return graph.upstream(only) if only else frozenset()
+    needed = graph.upstream(only)
+    own = [node.name for node in graph.values() if not node.is_workload and node.relies and node.relies <= needed]
+    return graph.upstream([*needed, *own])
 
 
 def _namespaces(graph: Graph, ports: Ports) -> None:

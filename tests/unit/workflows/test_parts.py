@@ -7,6 +7,7 @@ import pytest
 from bakery_ops.errors import UsageError
 from bakery_ops.model.builder import build_graph
 from bakery_ops.rules.rollout.events import Outcome
+from bakery_ops.workflows.deploy import chosen_nodes
 from tests.simulation import CRASH, Behaviour
 from tests.sites import V2, Site, deployment, shop
 
@@ -38,6 +39,19 @@ def test_a_part_of_a_graph_names_no_node_outside() -> None:
     part = graph.part(graph.keys() - {"configmap/settings", "migrate"})
     named = {name for node in part.values() for name in node.needs | node.after | node.relies}
     assert named <= part.keys() < graph.keys()
+
+
+SERVICES = """
+{apiVersion: v1, kind: Service, metadata: {name: extra}, spec: {selector: {app: extra}, ports: [{port: 80}]}}
+---
+{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {selector: {app: web}, ports: [{port: 80}]}}
+"""
+
+
+def test_a_part_brings_the_services_of_its_workloads_and_no_others() -> None:
+    graph = build_graph(shop("web:1", "migrate:1", deployment("extra", "extra:1"), SERVICES))
+    assert chosen_nodes(graph, ["extra"]) == {"extra", "service/extra"}
+    assert chosen_nodes(graph, []) == frozenset()
 
 
 def test_what_is_outside_of_the_part_cannot_be_recreated_with_it() -> None:
