@@ -35,6 +35,7 @@ from bakery_ops.report.status import show_status, status_document
 from bakery_ops.report.telling import Ending, Teller, destinations, introduce, terminal_for
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import check_parts, show_checks, verification_document
+from bakery_ops.rules import acceptance
 from bakery_ops.rules.next_step import Address
 from bakery_ops.rules.reports import Run
 from bakery_ops.rules.rollout.events import LeaseLost
@@ -144,6 +145,8 @@ def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
 
 
 def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
+    """The acceptance checks, all or those of `only`. Exit 3 when one fails. Raises UsageError before any contact."""
+    acceptance.require_known(only)
     terminal = Terminal()
     opened = open_platform(target, terminal)
     with closing(opened.connection):

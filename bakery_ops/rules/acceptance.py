@@ -16,6 +16,7 @@ from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Pod
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.secrets import SecretRow, SecretState
+from bakery_ops.model.words import unknown
 from bakery_ops.rules.drift import drift
 from bakery_ops.rules.verdict import Judgement, Verdict
 
@@ -79,6 +80,13 @@ class Facts:
 
 
 Check = Callable[[Facts], CheckResult]
+
+
+def require_known(names: Sequence[str]) -> None:
+    """Raises: UsageError: a name is none of `CHECKS`."""
+    for name in names:
+        if name not in CHECKS:
+            raise unknown("check", name, CHECKS)
 
 
 def evaluate(facts: Facts, only: Sequence[str] = ()) -> tuple[CheckResult, ...]:

@@ -108,6 +108,7 @@ def test_help_ends_with_the_exit_codes():
     [
         (("deploy", "--profile", "prdo"), "did you mean 'prod'"),
         (("verify", "--profile", "prod;id"), "unknown profile"),
+        (("verify", "--only", "helth"), "did you mean 'health'"),
         (("deploy", "--namespace", "../x"), "is not a namespace name"),
         (("deploy", "--overlay", "k8s/overlays/nowhere"), "nowhere"),
         (("platform.show", "auht"), "did you mean 'auth'"),
