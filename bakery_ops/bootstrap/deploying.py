@@ -264,17 +264,21 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
         request_count=lambda: connection.request_count,
         say=terminal.say,
         apply_everything=_skaffold(opened, terminal) if by_skaffold else None,
-        quick=Quick(
-            namespace=profile.namespace,
-            is_free=_lease(opened, terminal).is_free,
-            credentials=lambda: credentials_commands.complete(connection, opened.rendered.manifests),
-            facts=opened.facts,
-            is_local=opened.place.sandbox is not None,
-        ),
+        quick=_quick(opened, terminal),
         amend=opened.amend,
         recording=recording_of(
             opened.rendered, opened.graph, connection, opened.errand, terminal.say, unplanned=by_skaffold
         ),
+    )
+
+
+def _quick(opened: Opened, terminal: Terminal) -> Quick:
+    return Quick(
+        namespace=opened.rendered.profile.namespace,
+        is_free=_lease(opened, terminal).is_free,
+        credentials=lambda: credentials_commands.complete(opened.connection, opened.rendered.manifests),
+        facts=opened.facts,
+        is_local=opened.place.sandbox is not None,
     )
 
 
