@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bakery_ops.report import events
+from bakery_ops.report.schema import API_VERSION
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.history import Row
 from bakery_ops.rules.releases import Known, Release
@@ -58,7 +59,7 @@ def live_release(known: Known) -> str:
 
 def history_document(rows: Sequence[Row], pending: Release | None, namespace: str) -> dict[str, Any]:
     return {
-        "apiVersion": "bakery-ia.dev/v1",
+        "apiVersion": API_VERSION,
         "kind": "ReleaseHistory",
         "namespace": namespace,
         "releases": [_entry(row) for row in rows],
@@ -70,7 +71,7 @@ def show_nothing_to_do(terminal: Terminal, release: Release, output: str | None,
     """A rollback to what is live, in the form asked for. `at`: the API server's time."""
     sentence = f"release {release.number} is what is live: there is nothing to roll back"
     if output == "json":
-        document = {"apiVersion": "bakery-ia.dev/v1", "kind": "RollbackReport", "release": release.number}
+        document = {"apiVersion": API_VERSION, "kind": "RollbackReport", "release": release.number}
         terminal.write(json.dumps({**document, "changes": [], "message": sentence}, indent=1) + "\n")
     elif output == "ndjson":
         terminal.write(events.line(_ended(sentence, at)))
