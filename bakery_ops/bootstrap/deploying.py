@@ -188,8 +188,7 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
 def unlock(target: Target, holder: str) -> ExitCode:
     terminal = Terminal()
     profile = resolve(target)
-    connection = clusters.reach(clusters.locate(profile, target, terminal), profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, target, terminal) as (_, connection):
         Lease(connection.transport, connection.retrier, profile.namespace).unlock(holder)
     terminal.show(f"the lock of {holder} is removed")
     return ExitCode.OK

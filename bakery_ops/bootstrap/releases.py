@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from contextlib import closing
 from pathlib import Path
 
 from bakery_ops.bootstrap import DeployOptions, RollbackOptions, Target, clusters, deploying
@@ -30,8 +29,7 @@ def history(target: Target, output: str | None) -> ExitCode:
     """What was deployed, by whom, what it changed, and which release is live."""
     terminal = Terminal()
     profile = resolve(target)
-    connection = clusters.reach(clusters.locate(profile, target, terminal), profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, target, terminal) as (_, connection):
         releases = releases_of(connection, profile.namespace)
         known = releases.known()
         found = rows(releases.all(), known)
@@ -46,9 +44,7 @@ def rollback(options: RollbackOptions) -> ExitCode:
     """Deploy a recorded release again: the way of any deploy, from the recorded text."""
     terminal = Terminal()
     profile = resolve(options.target)
-    place = clusters.locate(profile, options.target, terminal)
-    connection = clusters.reach(place, profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, options.target, terminal) as (place, connection):
         releases = releases_of(connection, profile.namespace)
         known = releases.known()
         release = chosen(known, options.to, profile.namespace)

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 
 from bakery_ops.bootstrap import DestroyOptions, clusters
@@ -33,9 +32,7 @@ def destroy(options: DestroyOptions) -> ExitCode:
     """Show what goes and what stays, ask where data would go, remove it, say what became of it."""
     terminal = Terminal()
     profile = resolve(options.target)
-    place = clusters.locate(profile, options.target, terminal)
-    connection = clusters.reach(place, profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, options.target, terminal) as (place, connection):
         ports = _ports(connection, profile, terminal)
         decided = survey(ports, volumes=options.volumes)
         as_json = options.output == "json"
