@@ -93,6 +93,8 @@ def _require_consistent(options: DeployOptions) -> None:
     lock_seconds(os.environ)
     if options.only and options.resume:
         raise UsageError("--resume goes on with a deploy of everything, so it cannot be joined with --only")
+    if options.only and options.engine == "skaffold":
+        raise UsageError("--only: skaffold applies everything", remedy="leave out --only, or --engine skaffold")
     if options.only and (options.allow_mass_prune or options.prune_kind):
         raise UsageError("--only never deletes what left the render", remedy="leave out --only, or the pruning flags")
 

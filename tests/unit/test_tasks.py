@@ -114,6 +114,7 @@ def test_help_ends_with_the_exit_codes():
         (("platform.show", "auht"), "did you mean 'auth'"),
         (("deploy", "--report-file", "xml=x"), "formats: json, junit"),
         (("deploy", "--resume", "--only", "web"), "cannot be joined with --only"),
+        (("deploy", "--engine", "skaffold", "--only", "web"), "skaffold applies everything"),
         (("deploy.rollback", "--to", "-1"), "is negative"),
         (("deploy.rollback", "--to", "one"), "is not a whole number"),
         (("colima.start", "--size", "huge"), "known: minimal, rich, standard"),
