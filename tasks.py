@@ -73,11 +73,14 @@ def plan(
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
     exit_code: Annotated[bool, "exit 2 when there are changes"] = False,
     output: Output = None,
 ) -> ExitCode:
     """Show what a deploy would change, object by object; nothing is written."""
-    return bootstrap.plan(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), exit_code, output)
+    return bootstrap.plan(
+        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), exit_code, output
+    )
 
 
 @command
@@ -87,10 +90,13 @@ def status(
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
     output: Output = None,
 ) -> ExitCode:
     """Show how each node of the platform stands now, and who holds the lock."""
-    return bootstrap.deploy_status(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+    return bootstrap.deploy_status(
+        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), output
+    )
 
 
 @command
@@ -161,11 +167,14 @@ def verify_platform(
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
     only: Annotated[tuple[str, ...], "run just this check; repeat for several"] = (),
     output: CheckOutput = None,
 ) -> ExitCode:
     """Check the acceptance contract: all ready, Jobs complete, health and the frontend answer."""
-    return bootstrap.verify(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), only, output)
+    return bootstrap.verify(
+        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), only, output
+    )
 
 
 @command
@@ -176,6 +185,7 @@ def logs(
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
     previous: Annotated[bool, "what the containers said before their last restart"] = False,
     tail: Annotated[int | None, "the last so many lines of each container (default: 200, all with --since)"] = None,
     since: Annotated[str | None, "nothing older than this: 90s, 10m, 1h30m"] = None,
@@ -243,10 +253,13 @@ def health_daily(
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
     output: Output = None,
 ) -> ExitCode:
     """The acceptance checks, memory use against its limits, and the warnings of the last day; read-only."""
-    return bootstrap.health_daily(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+    return bootstrap.health_daily(
+        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), output
+    )
 
 
 @command(name="weekly")
@@ -256,10 +269,13 @@ def health_weekly(
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
     output: Output = None,
 ) -> ExitCode:
     """Jobs that ended long ago, what the autoscalers did, volumes; read-only."""
-    return bootstrap.health_weekly(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+    return bootstrap.health_weekly(
+        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), output
+    )
 
 
 @command(name="monthly")
@@ -269,10 +285,13 @@ def health_monthly(
     namespace: Namespace = None,
     context: Context = None,
     kubeconfig: Kubeconfig = None,
+    yes_context: YesContext = None,
     output: Output = None,
 ) -> ExitCode:
     """Requests against use, certificates, the age of secrets; read-only."""
-    return bootstrap.health_monthly(bootstrap.Target(profile, overlay, namespace, context, kubeconfig), output)
+    return bootstrap.health_monthly(
+        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), output
+    )
 
 
 @command(name="report")
@@ -341,9 +360,11 @@ def secrets_ensure(
 
 
 @command(name="check")
-def secrets_check(profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None) -> ExitCode:
+def secrets_check(
+    profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None, yes_context: YesContext = None
+) -> ExitCode:
     """Say which secrets are there, missing or incomplete; values are never shown."""
-    return bootstrap.secrets_check(bootstrap.Target(profile, None, None, context, kubeconfig))
+    return bootstrap.secrets_check(bootstrap.Target(profile, None, None, context, kubeconfig, yes_context))
 
 
 @command(name="ensure", default=True)
@@ -355,9 +376,11 @@ def tls_ensure(
 
 
 @command(name="check")
-def tls_check(profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None) -> ExitCode:
+def tls_check(
+    profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None, yes_context: YesContext = None
+) -> ExitCode:
     """Check each certificate in the cluster: names, chain, key, age."""
-    return bootstrap.tls_check(bootstrap.Target(profile, None, None, context, kubeconfig))
+    return bootstrap.tls_check(bootstrap.Target(profile, None, None, context, kubeconfig, yes_context))
 
 
 # ---- machines -------------------------------------------------------------------------------------------------------

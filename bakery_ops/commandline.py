@@ -24,7 +24,7 @@ bakery_ops deploys a platform of many services to Kubernetes, proves first that 
   invoke verify                        does what runs hold its contract?
   invoke deploy.status                 how everything stands, and who is deploying
   invoke deploy.plan                   what a deploy would change
-  invoke doctor                        what this machine and the cluster lack
+  invoke doctor                        what this machine lacks
 
   invoke --list       all commands
   invoke NAME --help  one command

@@ -34,7 +34,7 @@ def command(
 
     `Annotated[type, "help"]` gives a parameter its help. Types: bool (a flag), str, int, float, Path, Literal, a tuple
     of any of these (the flag may be repeated), a union with None, or a callable that takes the word and returns the
-    value or raises UsageError. A parameter named like in `positional` style has no default.
+    value or raises UsageError. `Annotated[type, Positional, "help"]` is given without its flag.
     The function returns an ExitCode, or None for ok. Errors of our own tree end in their exit code, with message,
     details and remedy on stderr; anything else ends in 1 with the traceback saved.
     """

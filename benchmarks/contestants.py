@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import sysconfig
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
 from bakery_ops.sandbox.binaries import build_tool
 from benchmarks.measure import Run
+from benchmarks.surroundings import KUBECTL, ROOT, SCRIPTS, surroundings
 from benchmarks.workloads import Workload
 
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = Path(sysconfig.get_path("scripts"))
-KUBECTL = SCRIPTS / "kubectl"
 OURS = "bakery_ops"
 LOOKS_ON = 10.0  # the stability window: `Options.stability`
 
@@ -31,16 +27,7 @@ class Stage(NamedTuple):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Our own directories stay where they are although HOME moves."""
-        return {
-            "HOME": str(self.home),
-            "KUBECONFIG": str(self.kubeconfig),
-            "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
-            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
-            "XDG_STATE_HOME": os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local" / "state")),
-            "SKAFFOLD_UPDATE_CHECK": "false",
-            "SKAFFOLD_INTERACTIVE": "false",
-        }
+        return surroundings(self.home, self.kubeconfig)
 
 
 class Contestant(NamedTuple):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
-import sysconfig
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -13,10 +11,7 @@ from typing import NamedTuple
 import yaml
 
 from bakery_ops.sandbox.binaries import build_tool
-
-ROOT = Path(__file__).resolve().parents[1]
-SCRIPTS = Path(sysconfig.get_path("scripts"))
-KUBECTL = SCRIPTS / "kubectl"
+from benchmarks.surroundings import KUBECTL, ROOT, SCRIPTS, surroundings
 
 # What `kubectl rollout status` can follow; for a Job people wait for its condition Complete.
 _FOLLOWED = ("Deployment", "StatefulSet", "DaemonSet")
@@ -37,17 +32,8 @@ class Task(NamedTuple):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """Our own directories stay where they are although HOME moves; each tool reads what is meant for it."""
-        return {
-            "HOME": str(self.home),
-            "KUBECONFIG": str(self.kubeconfig),
-            "PATH": f"{SCRIPTS}{os.pathsep}{os.environ['PATH']}",
-            "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
-            "XDG_STATE_HOME": os.environ.get("XDG_STATE_HOME", str(Path.home() / ".local" / "state")),
-            "BAKERY_DEADLINE": f"{self.deadline}s",
-            "SKAFFOLD_UPDATE_CHECK": "false",
-            "SKAFFOLD_INTERACTIVE": "false",
-        }
+        """Each tool reads what is meant for it."""
+        return {**surroundings(self.home, self.kubeconfig), "BAKERY_DEADLINE": f"{self.deadline}s"}
 
 
 Argv = tuple[str, ...]

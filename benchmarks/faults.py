@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from bakery_ops.sandbox import lifecycle
-from benchmarks.deployers import KUBECTL, ROOT, SCRIPTS, Deployer, Task, deployers
+from benchmarks.deployers import Deployer, Task, deployers
+from benchmarks.surroundings import KUBECTL, ROOT, SCRIPTS
 from tests.fault_table import FAULTS, Fault, Scene
 
 TOOLS = ("ours", "skaffold", "kapp", "helm", "kubectl")

@@ -16,8 +16,8 @@ from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.instance import instance
 from bakery_ops.sandbox.sizes import NodeSize
 from benchmarks import audit
-from benchmarks.contestants import KUBECTL, ROOT
 from benchmarks.measure import run
+from benchmarks.surroundings import KUBECTL, ROOT
 
 SIZE = NodeSize(16_000, 64 * 2**30)
 

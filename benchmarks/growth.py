@@ -7,8 +7,9 @@ from typing import Any
 
 from benchmarks import contest, platforms
 from benchmarks.contest import Match
-from benchmarks.contestants import LOOKS_ON, OURS, SCRIPTS, Contestant, Stage
+from benchmarks.contestants import LOOKS_ON, OURS, Contestant, Stage
 from benchmarks.ground import ground
+from benchmarks.surroundings import SCRIPTS
 from benchmarks.workloads import Workload
 
 SIZES = (18, 54, 180)

@@ -13,9 +13,10 @@ import kubernetes_validate
 
 from bakery_ops.sandbox.binaries import build_tool
 from benchmarks import live, workloads
-from benchmarks.contestants import KUBECTL, OURS, ROOT
+from benchmarks.contestants import OURS
 from benchmarks.inside import OVERLAY
 from benchmarks.measure import run, spread, turns
+from benchmarks.surroundings import KUBECTL, ROOT
 
 _SCHEMAS = Path(kubernetes_validate.__file__).parent / "kubernetes-json-schema" / "v1.36.0-local-strict"
 

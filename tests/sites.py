@@ -15,7 +15,8 @@ from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.releases import PENDING, PREFIX, Contents, Known, Migration, Release
 from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollback import chosen
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, as_planned, deploy
+from bakery_ops.workflows.deploy import deploy
+from bakery_ops.workflows.deploy_ports import Ports, Watchers, Wishes, as_planned
 from bakery_ops.workflows.releases import Recording, parsed
 from bakery_ops.workflows.rollback import Rollback
 from tests.fakes import FakeCluster, FakeInbox, FakeJournal, InlineExecutor
@@ -142,6 +143,8 @@ class Site:
         self.releases = FakeReleases(self.cluster, SHOP)
         self.refs: Sequence[ObjectRef] = ()
         self.said: list[str] = []
+        self.built: list[str] = []
+        self.proved: set[str] = set()
 
     # The inventory's two methods.
 
@@ -180,9 +183,9 @@ class Site:
             inventory=self,
             lock=self._lock,
             ensure_credentials=lambda graph: (),
-            ensure_images=lambda images: None,
+            ensure_images=self.built.extend,
             facts=ClusterFacts,
-            prove_capacity=lambda graph: None,
+            prove_capacity=self.proved.update,
             request_count=lambda: 0,
             say=self.said.append,
             amend=amend,

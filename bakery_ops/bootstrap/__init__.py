@@ -22,6 +22,13 @@ class Target(NamedTuple):
     kubeconfig: Path | None = None
     yes_context: str | None = None
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The flags that lead another command to the same place; a confirmation is never repeated for the user."""
+        given = ("profile", "overlay", "namespace", "context", "kubeconfig")
+        values = {f"--{name}": getattr(self, name) for name in given}
+        return tuple(word for flag, value in values.items() if value is not None for word in (flag, str(value)))
+
 
 class DeployOptions(NamedTuple):
     """The flags of `invoke deploy`, by the names the task gives them."""
@@ -96,6 +103,7 @@ class LogOptions(NamedTuple):
     namespace: str | None = None
     context: str | None = None
     kubeconfig: Path | None = None
+    yes_context: str | None = None
     previous: bool = False
     tail: int | None = None
     since: str | None = None
@@ -103,7 +111,7 @@ class LogOptions(NamedTuple):
 
     @property
     def target(self) -> Target:
-        return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig)
+        return Target(self.profile, self.overlay, self.namespace, self.context, self.kubeconfig, self.yes_context)
 
 
 class DestroyOptions(NamedTuple):

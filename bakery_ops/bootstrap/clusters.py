@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,16 @@ def reach(place: Place, profile: Profile, notify: Callable[[str], None]) -> Conn
             remedy="check the kubeconfig; if the cluster was rebuilt, correct `cluster` in bakery.toml",
         )
     return connection
+
+
+@contextmanager
+def reached(
+    profile: Profile, target: Target, terminal: Terminal, *, start: bool = False, reads_only: bool = False
+) -> Iterator[tuple[Place, Connection]]:
+    """`locate`, then `reach`; the connection is closed at the end."""
+    place = locate(profile, target, terminal, start=start, reads_only=reads_only)
+    with closing(reach(place, profile, terminal.say)) as connection:
+        yield place, connection
 
 
 def _implied(profile: Profile, target: Target) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import closing
 
 from bakery_ops.bootstrap import Target, clusters
 from bakery_ops.bootstrap.session import Rendered, render, resolve
@@ -74,9 +73,7 @@ def tls_check(target: Target) -> ExitCode:
 def _ensure(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[SecretSpec]]) -> ExitCode:
     terminal = Terminal()
     rendered = render(resolve(target))
-    place = clusters.locate(rendered.profile, target, terminal)
-    connection = clusters.reach(place, rendered.profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(rendered.profile, target, terminal) as (_, connection):
         _namespace(connection, rendered)
         done = secrets_workflow.ensure(
             connection.requests,
@@ -107,9 +104,7 @@ def _check(target: Target, chosen: Callable[[Sequence[SecretSpec]], Sequence[Sec
     """Exit 3 when a secret is missing or wrong."""
     terminal = Terminal()
     rendered = render(resolve(target))
-    place = clusters.locate(rendered.profile, target, terminal, reads_only=True)
-    connection = clusters.reach(place, rendered.profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(rendered.profile, target, terminal, reads_only=True) as (_, connection):
         rows = secrets_workflow.check(
             connection.requests, Mint(connection.clock.now), chosen(wanted(rendered.manifests))
         )

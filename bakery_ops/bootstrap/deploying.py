@@ -21,8 +21,9 @@ from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
-from bakery_ops.errors import BakeryError, ExitCode, UsageError
+from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.graph import Graph
+from bakery_ops.model.profile import Profile
 from bakery_ops.report import plans
 from bakery_ops.report.deploys import document, stopped
 from bakery_ops.report.events import Begun
@@ -34,6 +35,7 @@ from bakery_ops.report.status import show_status, status_document
 from bakery_ops.report.telling import Ending, Teller, destinations, introduce, terminal_for
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import check_parts, show_checks, verification_document
+from bakery_ops.rules import acceptance
 from bakery_ops.rules.next_step import Address
 from bakery_ops.rules.reports import Run
 from bakery_ops.rules.rollout.events import LeaseLost
@@ -42,13 +44,12 @@ from bakery_ops.rules.verdict import Verdict
 from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
 from bakery_ops.workflows.capacity import prove_on_cluster
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes
 from bakery_ops.workflows.deploy import deploy as deploy_platform
+from bakery_ops.workflows.deploy_ports import Ports, Watchers, Wishes
 from bakery_ops.workflows.difference import differences
-from bakery_ops.workflows.observe import completed_and_gone, judge_now
+from bakery_ops.workflows.observe import judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers
 from bakery_ops.workflows.unchanged import Quick
-from bakery_ops.workflows.verify import verify as verify_platform
 
 _WIDTH = 16
 
@@ -71,20 +72,22 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
         profile, clock = opened.rendered.profile, opened.connection.clock
         introduce(terminal, profile.overlay, opened.graph, opened.place.context, opened.connection.version)
         teller.event(Begun(at=clock.now(), run=run_id, profile=profile.name, context=opened.place.context))
-        ports = _ports(opened, terminal, options.engine)
-        try:
+
+        def run() -> Run:
+            return _run(run_id, opened, options.target, terminal)
+
+        def ending(code: ExitCode) -> Ending:
+            return Ending(code, clock.now(), os.environ.get("GITHUB_STEP_SUMMARY", ""))
+
+        with teller.stopping(lambda error: (stopped(error, run()), ending(error.exit_code))):
+            ports = _ports(opened, terminal, options.engine)
             with teller.progress() as progress:
                 watchers = Watchers(progress, teller.fact, teller.record)
                 report = deploy_platform(opened.graph, _wishes(options, opened), ports, watchers)
-        except BakeryError as error:
-            told = stopped(error, _run(run_id, opened, options.target, terminal))
-            teller.end(told, Ending(error.exit_code, clock.now(), _step_summary()))
-            raise
         code = EXIT[report.outcome]
         report = replace(report, requests=opened.connection.transport.requests)
-        told = document(report, _run(run_id, opened, options.target, terminal))
         shown = hints(_way(opened, options.target), report.outcome, is_dry_run=options.dry_run)
-        teller.end(told, Ending(code, clock.now(), _step_summary()), shown)
+        teller.end(document(report, run()), ending(code), [] if opened.passes else shown)
     return code
 
 
@@ -93,21 +96,24 @@ def _require_consistent(options: DeployOptions) -> None:
     lock_seconds(os.environ)
     if options.only and options.resume:
         raise UsageError("--resume goes on with a deploy of everything, so it cannot be joined with --only")
+    if options.only and options.engine == "skaffold":
+        raise UsageError("--only: skaffold applies everything", remedy="leave out --only, or --engine skaffold")
     if options.only and (options.allow_mass_prune or options.prune_kind):
         raise UsageError("--only never deletes what left the render", remedy="leave out --only, or the pruning flags")
 
 
 def _run(run_id: str, opened: Opened, target: Target, terminal: Terminal) -> Run:
-    place, profile = opened.place, opened.rendered.profile
-    file = ("--kubeconfig", str(target.kubeconfig)) if target.kubeconfig else ()
-    ours = () if target.overlay else ("--profile", profile.name, "--context", place.context, *file)
-    address = Address(place.context, str(place.kubeconfig or ""), ours)
+    profile = opened.rendered.profile
     lag = opened.connection.lag.percentile(0.95)
-    return Run(run_id, profile.name, profile.overlay, address, terminal.elapsed(), lag)
+    return Run(run_id, profile.name, profile.overlay, address(opened.place, target, profile), terminal.elapsed(), lag)
 
 
-def _step_summary() -> str:
-    return os.environ.get("GITHUB_STEP_SUMMARY", "")
+def address(place: clusters.Place, target: Target, profile: Profile) -> Address:
+    """Where a run went. `invoke secrets` knows no other overlay or namespace than the profile's."""
+    file = ("--kubeconfig", str(target.kubeconfig)) if target.kubeconfig else ()
+    ours = ("--profile", profile.name, "--context", place.context, *file)
+    is_profiles = target.overlay is None and target.namespace is None
+    return Address(place.context, str(place.kubeconfig or ""), ours if is_profiles else ())
 
 
 def _way(opened: Opened, target: Target) -> Way:
@@ -142,19 +148,12 @@ def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
 
 
 def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
+    """The acceptance checks, all or those of `only`. Exit 3 when one fails. Raises UsageError before any contact."""
+    acceptance.require_known(only)
     terminal = Terminal()
     opened = open_platform(target, terminal, reads_only=True)
     with closing(opened.connection):
-        report = verify_platform(
-            opened.connection.requests,
-            opened.graph,
-            opened.connection.clock,
-            opened.facts(),
-            simulated=opened.place.simulated,
-            only=only,
-            credentials=lambda: credentials_commands.standing(opened.connection, opened.rendered.manifests),
-            done=completed_and_gone(opened.graph, opened.journal.read()),
-        )
+        report = opened.verify(only)
     if output == "json":
         print(json.dumps(verification_document(report), indent=1))  # noqa: T201
     elif output == "github":
@@ -174,7 +173,7 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
             opened.graph,
             opened.connection.clock,
             opened.facts(),
-            done=completed_and_gone(opened.graph, opened.journal.read()),
+            done=opened.completed(),
         )
         holder = _lease(opened, terminal).holder()
         known = releases_of(opened.connection, opened.rendered.profile.namespace).known()
@@ -182,6 +181,7 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
         print(json.dumps({**status_document(standing.view), "release": live_number(known)}, indent=1))  # noqa: T201
     else:
         show_status(terminal, standing.view)
+        terminal.show(f"cluster: {opened.connection.identity} (Kubernetes {opened.connection.version})")
         terminal.show(f"release: {live_release(known)}")
         terminal.show(f"lock: held by {holder.id} since {holder.since} ({holder.phase})" if holder else "lock: free")
     ready = all(node.verdict is Verdict.READY for node in standing.view.nodes.values() if node.is_workload)
@@ -191,8 +191,7 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
 def unlock(target: Target, holder: str) -> ExitCode:
     terminal = Terminal()
     profile = resolve(target)
-    connection = clusters.reach(clusters.locate(profile, target, terminal), profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, target, terminal) as (_, connection):
         Lease(connection.transport, connection.retrier, profile.namespace).unlock(holder)
     terminal.show(f"the lock of {holder} is removed")
     return ExitCode.OK
@@ -268,17 +267,21 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
         request_count=lambda: connection.request_count,
         say=terminal.say,
         apply_everything=_skaffold(opened, terminal) if by_skaffold else None,
-        quick=Quick(
-            namespace=profile.namespace,
-            is_free=_lease(opened, terminal).is_free,
-            credentials=lambda: credentials_commands.complete(connection, opened.rendered.manifests),
-            facts=opened.facts,
-            is_local=opened.place.sandbox is not None,
-        ),
+        quick=_quick(opened, terminal),
         amend=opened.amend,
         recording=recording_of(
             opened.rendered, opened.graph, connection, opened.errand, terminal.say, unplanned=by_skaffold
         ),
+    )
+
+
+def _quick(opened: Opened, terminal: Terminal) -> Quick:
+    return Quick(
+        namespace=opened.rendered.profile.namespace,
+        is_free=_lease(opened, terminal).is_free,
+        credentials=lambda: credentials_commands.complete(opened.connection, opened.rendered.manifests),
+        facts=opened.facts,
+        is_local=opened.place.sandbox is not None,
     )
 
 

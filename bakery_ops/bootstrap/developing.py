@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sysconfig
 from collections.abc import Callable, Mapping
-from contextlib import closing
 from pathlib import Path
 
 from bakery_ops.bootstrap import Target, clusters, credentials, images
@@ -52,9 +51,7 @@ def _take_over(name: str, target: Target, argv: Argv, environment: Mapping[str, 
     if profile.protected:
         raise TargetRefused(f"profile {profile.name!r} is protected; {name} would change it with every saved file")
     require(check(rendered.manifests, namespace=profile.namespace, strict=False))
-    place = clusters.locate(profile, target, terminal, start=True)
-    connection = clusters.reach(place, profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, target, terminal, start=True) as (place, connection):
         credentials.prepare(connection, rendered, terminal.say)
     if profile.images != "skaffold":  # where it is, the program builds them itself
         images.provider(profile, place, terminal)(images_of(build_graph(rendered.manifests)))

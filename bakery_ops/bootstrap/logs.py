@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from bakery_ops.bootstrap import LogOptions, clusters
 from bakery_ops.bootstrap.session import render, resolve
 from bakery_ops.cluster.log_stream import follow
@@ -34,9 +32,7 @@ def logs(options: LogOptions) -> ExitCode:
     terminal = Terminal()
     rendered = render(resolve(options.target))
     node = meant(build_graph(rendered.manifests), options.name)
-    place = clusters.locate(rendered.profile, options.target, terminal, reads_only=True)
-    connection = clusters.reach(place, rendered.profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(rendered.profile, options.target, terminal, reads_only=True) as (_, connection):
         found = workflow.find(connection.requests, node)
         if options.follow:
             lines = workflow.follow(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bakery_ops.bootstrap import Target, clusters
+from bakery_ops.bootstrap import Target, clusters, credentials
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.session import Rendered, render, resolve
 from bakery_ops.cluster.connection import Connection
@@ -14,15 +14,20 @@ from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.reports import VerifyReport
 from bakery_ops.workflows.check import check, require
-from bakery_ops.workflows.deploy import Amend, as_planned, chosen_nodes
+from bakery_ops.workflows.deploy import chosen_nodes
+from bakery_ops.workflows.deploy_ports import Amend, as_planned
 from bakery_ops.workflows.facts import read_facts
+from bakery_ops.workflows.observe import Done, completed_and_gone
+from bakery_ops.workflows.verify import verify
 
 
 class Opened(NamedTuple):
     """A platform, rendered or recorded, and the cluster it is meant for.
 
     `errand`: what this is besides a deploy of everything, for the record (`rules.releases.Release`).
+    `passes`: the cluster is gone after the run, so there is nothing to look at.
     """
 
     rendered: Rendered
@@ -31,6 +36,7 @@ class Opened(NamedTuple):
     connection: Connection
     amend: Amend = as_planned
     errand: Mapping[str, str] = {}
+    passes: bool = False
 
     @property
     def journal(self) -> ApiJournal:
@@ -39,6 +45,23 @@ class Opened(NamedTuple):
 
     def facts(self) -> ClusterFacts:
         return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
+
+    def completed(self) -> Done:
+        """Jobs that earlier runs saw complete, and that their TTL has removed."""
+        return completed_and_gone(self.graph, self.journal.read())
+
+    def verify(self, only: Sequence[str] = ()) -> VerifyReport:
+        """The acceptance checks, all or those of these names."""
+        return verify(
+            self.connection.requests,
+            self.graph,
+            self.connection.clock,
+            self.facts(),
+            simulated=self.place.simulated,
+            only=only,
+            credentials=lambda: credentials.standing(self.connection, self.rendered.manifests),
+            done=self.completed(),
+        )
 
 
 def open_platform(

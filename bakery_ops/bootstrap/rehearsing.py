@@ -51,9 +51,9 @@ def _on_nodes_of_its_own(
         status = lifecycle.start("simulated", sizes, say=terminal.say, repository=REPOSITORY, name=name)
         place = Place(status.kubeconfig, status.context, name, simulated=True)
         connection = clusters.reach(place, rendered.profile, terminal.say)
-        # Nobody can look into the nodes afterwards, so the summary names no kubeconfig.
+        # Nobody can look into the nodes afterwards, so no command names a kubeconfig.
         passing = replace(place, kubeconfig=None)
-        opened = Opened(rendered, build_graph(rendered.manifests), passing, connection)
+        opened = Opened(rendered, build_graph(rendered.manifests), passing, connection, passes=True)
         wishes = DeployOptions(profile=rendered.profile.name, fail_mode=options.fail_mode, output=options.output)
         code = deploy(wishes, opening=lambda *_, **__: opened)
     terminal.say(f"a rehearsal: nothing ran, and the simulated nodes ({'; '.join(map(str, sizes))}) are removed again")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from contextlib import closing
 from pathlib import Path
 
 from bakery_ops.bootstrap import DeployOptions, RollbackOptions, Target, clusters, deploying
@@ -16,7 +15,7 @@ from bakery_ops.cluster.releases import ApiReleases
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.profile import Profile
-from bakery_ops.report.releases import history_document, show_history
+from bakery_ops.report.releases import history_document, show_history, show_nothing_to_do
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.history import rows
 from bakery_ops.rules.releases import Known, Release
@@ -30,8 +29,7 @@ def history(target: Target, output: str | None) -> ExitCode:
     """What was deployed, by whom, what it changed, and which release is live."""
     terminal = Terminal()
     profile = resolve(target)
-    connection = clusters.reach(clusters.locate(profile, target, terminal, reads_only=True), profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, target, terminal, reads_only=True) as (_, connection):
         releases = releases_of(connection, profile.namespace)
         known = releases.known()
         found = rows(releases.all(), known)
@@ -46,15 +44,14 @@ def rollback(options: RollbackOptions) -> ExitCode:
     """Deploy a recorded release again: the way of any deploy, from the recorded text."""
     terminal = Terminal()
     profile = resolve(options.target)
-    place = clusters.locate(profile, options.target, terminal, reads_only=options.dry_run)
-    connection = clusters.reach(place, profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, options.target, terminal, reads_only=options.dry_run) as (place, connection):
         releases = releases_of(connection, profile.namespace)
         known = releases.known()
         release = chosen(known, options.to, profile.namespace)
         require_same_place(release, profile.name, profile.namespace)
         if _is_live(known, release):
-            return _nothing_to_do(terminal, release, options.output)
+            show_nothing_to_do(terminal, release, options.output, connection.clock.now())
+            return ExitCode.OK
         opened = _opened(releases, release, options, profile, place, connection, terminal)
         terminal.say(f"rolling back to release {release.number}, by {release.facts.get('by', 'unknown')}")
         return deploying.deploy(_as_deploy(options), opening=lambda *_, **__: opened)
@@ -92,13 +89,3 @@ def _as_deploy(options: RollbackOptions) -> DeployOptions:
 
 def _is_live(known: Known, release: Release) -> bool:
     return known.pending is None and known.newest is not None and release.digest == known.newest.digest
-
-
-def _nothing_to_do(terminal: Terminal, release: Release, output: str | None) -> ExitCode:
-    sentence = f"release {release.number} is what is live: there is nothing to roll back"
-    if output == "json":
-        document = {"apiVersion": "bakery-ia.dev/v1", "kind": "RollbackReport", "release": release.number}
-        print(json.dumps({**document, "changes": [], "message": sentence}, indent=1))  # noqa: T201
-    else:
-        terminal.show(sentence, "  next: invoke verify looks whether it stands; invoke deploy.history shows the others")
-    return ExitCode.OK

@@ -6,11 +6,11 @@ import json
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from functools import partial
 
 from bakery_ops.bootstrap import DestroyOptions, clusters
 from bakery_ops.bootstrap.outcomes import EXIT
+from bakery_ops.bootstrap.recording import destruction_of
 from bakery_ops.bootstrap.session import lock_seconds, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.contents import ApiContents
@@ -32,9 +32,7 @@ def destroy(options: DestroyOptions) -> ExitCode:
     """Show what goes and what stays, ask where data would go, remove it, say what became of it."""
     terminal = Terminal()
     profile = resolve(options.target)
-    place = clusters.locate(profile, options.target, terminal, reads_only=options.dry_run)
-    connection = clusters.reach(place, profile, terminal.say)
-    with closing(connection):
+    with clusters.reached(profile, options.target, terminal, reads_only=options.dry_run) as (place, connection):
         ports = _ports(connection, profile, terminal)
         decided = survey(ports, volumes=options.volumes)
         as_json = options.output == "json"
@@ -83,6 +81,7 @@ def _ports(connection: Connection, profile: Profile, terminal: Terminal) -> Port
         journal=ApiJournal(transport, retrier, namespace),
         lock=partial(lease.acquire, this_run(), phase=f"destroy {profile.name}"),
         contents=ApiContents(transport, retrier, connection.discovery).of,
+        note_destroyed=destruction_of(profile, connection, terminal.say),
         elsewhere=partial(elsewhere, connection.requests, namespace),
         deleters=ThreadPoolExecutor(workers(connection.round_trip), "remove"),
         say=terminal.say,

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import closing
 
 from bakery_ops.bootstrap import Target
-from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.opened import Opened, open_platform
 from bakery_ops.errors import ExitCode
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks, verification_document
 from bakery_ops.rules.reports import VerifyReport
 from bakery_ops.workflows import health
-from bakery_ops.workflows.observe import completed_and_gone
-from bakery_ops.workflows.verify import verify
 
 
 def health_daily(target: Target, output: str | None) -> ExitCode:
@@ -23,7 +20,7 @@ def health_daily(target: Target, output: str | None) -> ExitCode:
         target,
         output,
         lambda opened, namespace: health.daily(
-            opened.connection.requests, opened.connection.clock, namespace, _verify(opened)
+            opened.connection.requests, opened.connection.clock, namespace, opened.verify
         ),
     )
 
@@ -41,7 +38,7 @@ def health_monthly(target: Target, output: str | None) -> ExitCode:
         target,
         output,
         lambda opened, namespace: health.monthly(
-            opened.connection.requests, opened.connection.clock, namespace, opened.facts(), _verify(opened)
+            opened.connection.requests, opened.connection.clock, namespace, opened.facts(), opened.verify
         ),
     )
 
@@ -57,19 +54,3 @@ def _look(target: Target, output: str | None, gather: Callable[[Opened, str], Ve
     else:
         show_checks(terminal, report)
     return ExitCode.OK if report.passed else ExitCode.FAILED
-
-
-def _verify(opened: Opened) -> health.Verify:
-    def run(only: Sequence[str]) -> VerifyReport:
-        return verify(
-            opened.connection.requests,
-            opened.graph,
-            opened.connection.clock,
-            opened.facts(),
-            simulated=opened.place.simulated,
-            only=only,
-            credentials=lambda: credentials_commands.standing(opened.connection, opened.rendered.manifests),
-            done=completed_and_gone(opened.graph, opened.journal.read()),
-        )
-
-    return run

@@ -83,11 +83,6 @@ class Connection:
         """Requests sent so far, watches and retries included."""
         return sum(self.transport.requests.values())
 
-    @property
-    def clock_offset(self) -> float:
-        """Seconds the server's clock is ahead of ours."""
-        return self.clock.offset()[0]
-
     def close(self) -> None:
         self.transport.close()
 

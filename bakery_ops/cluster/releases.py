@@ -166,7 +166,7 @@ def _compressed(text: str) -> str:
 
 
 def _same_errand(old: Mapping[str, str], new: Mapping[str, str]) -> bool:
-    return all(old.get(key) == new.get(key) for key in ("digest", "rollback", "only"))
+    return all(old.get(key) == new.get(key) for key in ("digest", "rollback", "only", "destroyed"))
 
 
 def _contents(body: Body, namespace: str, *, strict: bool = True) -> Contents:

@@ -9,8 +9,8 @@ Three kinds of edge, because Kubernetes has three kinds of "before":
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest, ObjectRef
@@ -78,6 +78,21 @@ class Graph(Mapping[str, Node]):
                 seen.add(name)
                 queue.extend(self._nodes[name].needs | self._nodes[name].after)
         return frozenset(seen)
+
+    def part(self, names: Collection[str]) -> Graph:
+        """The graph of just these nodes, with the edges between them."""
+        among = frozenset(names)
+        return Graph(
+            replace(
+                node,
+                needs=node.needs & among,
+                after=node.after & among,
+                relies=node.relies & among,
+                waits={word: other for word, other in node.waits.items() if other in among},
+            )
+            for name, node in self._nodes.items()
+            if name in among
+        )
 
     def cycle(self) -> tuple[str, ...]:
         """One cycle along `needs` and `after` (first name repeated at the end), or ()."""

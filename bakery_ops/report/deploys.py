@@ -10,12 +10,12 @@ import msgspec
 from bakery_ops.errors import BakeryError, ExitCode
 from bakery_ops.model.manifest import WORKLOAD_KINDS
 from bakery_ops.model.times import format_time
-from bakery_ops.report import schema
+from bakery_ops.report import plans, schema
 from bakery_ops.report.verification import check_parts
 from bakery_ops.rules.acceptance import CheckState
 from bakery_ops.rules.diagnosis import RootCause
 from bakery_ops.rules.next_step import Address, next_step
-from bakery_ops.rules.plan import Action, Plan
+from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.reports import DeployReport, Run
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.result import NodeResult, RolloutResult, StageTiming, Status
@@ -44,7 +44,7 @@ def document(report: DeployReport, run: Run) -> schema.Deploy:
 
 
 def stopped(error: BakeryError, run: Run) -> schema.Deploy:
-    """The report of a deploy that an error ended before its rollout."""
+    """The report of a deploy that an error or a signal ended before it came to anything."""
     remedy = [f"next: {error.remedy}"] if error.remedy else []
     return schema.Deploy(
         run=run.id,
@@ -104,9 +104,7 @@ def grouped(warnings: Sequence[str]) -> list[str]:
 def _headline(report: DeployReport, seconds: float) -> str:
     result = report.rollout
     if result is None:
-        written, pruned = len(report.plan.changes), len(report.plan.prune)
-        unchanged = sum(step.action in (Action.SKIP, Action.DONE) for step in report.plan.steps.values())
-        return f"{written} to write, {pruned} to prune, {unchanged} unchanged; nothing was written"
+        return plans.headline(report.plan)
     applied, unchanged = result.count(Status.APPLIED), result.count(Status.UNCHANGED)
     others = [
         f"{count} {status.value}"

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from bakery_ops.model.contract import NAME
 from bakery_ops.model.manifest import Manifest
+from bakery_ops.report.schema import API_VERSION
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.difference import Change
 from bakery_ops.rules.plan import Action, Plan, Step
@@ -36,12 +37,13 @@ def show_plan(terminal: Terminal, plan: Plan, items: Sequence[Item]) -> None:
     for orphan in plan.orphans:
         what = f"(kept: {orphan.kept})" if orphan.kept else "(the render lost it)"
         terminal.show(f"  - {orphan.ref}  {what}", style=_STYLE["-"])
+    terminal.show(headline(plan))
+
+
+def headline(plan: Plan) -> str:
+    """What a run that only looked came to."""
     unchanged = sum(step.action in (Action.SKIP, Action.DONE) for step in plan.steps.values())
-    terminal.show(f"{counted(plan)}, {unchanged} unchanged; nothing was written")
-
-
-def counted(plan: Plan) -> str:
-    return f"{len(plan.changes)} to write, {len(plan.prune)} to prune"
+    return f"{len(plan.changes)} to write, {len(plan.prune)} to prune, {unchanged} unchanged; nothing was written"
 
 
 def _service(item: Item) -> str:
@@ -74,7 +76,7 @@ def _field(change: Change) -> str:
 def plan_document(plan: Plan, items: Iterable[Item], profile: str, context: str) -> dict[str, Any]:
     """The plan as JSON; `apiVersion` and `kind` name its shape."""
     return {
-        "apiVersion": "bakery-ia.dev/v1",
+        "apiVersion": API_VERSION,
         "kind": "DeployPlan",
         "profile": profile,
         "context": context,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bakery_ops.report import events
+from bakery_ops.report.schema import API_VERSION
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.history import Row
 from bakery_ops.rules.releases import Known, Release
@@ -32,6 +35,8 @@ def errand(pending: Release, *, can_go_back: bool = True) -> str:
         return f"a rollback to release {number} {who}; invoke deploy.rollback --to {number} goes on with it"
     if only := facts.get("only"):
         return f"a deploy of {only} only, {who}; invoke deploy brings the rest"
+    if facts.get("destroyed"):
+        return f"destroyed {who}; invoke deploy brings it up again"
     back = ", deploy.rollback goes back" if can_go_back else ""
     return f"a deploy {who}, under way, failed or interrupted; invoke deploy --resume goes on{back}"
 
@@ -53,12 +58,30 @@ def live_release(known: Known) -> str:
 
 def history_document(rows: Sequence[Row], pending: Release | None, namespace: str) -> dict[str, Any]:
     return {
-        "apiVersion": "bakery-ia.dev/v1",
+        "apiVersion": API_VERSION,
         "kind": "ReleaseHistory",
         "namespace": namespace,
         "releases": [_entry(row) for row in rows],
         "unrecorded": None if pending is None else {"since": _iso(pending), **pending.facts},
     }
+
+
+def show_nothing_to_do(terminal: Terminal, release: Release, output: str | None, at: float) -> None:
+    """A rollback to what is live, in the form asked for. `at`: the API server's time."""
+    sentence = f"release {release.number} is what is live: there is nothing to roll back"
+    if output == "json":
+        document = {"apiVersion": API_VERSION, "kind": "RollbackReport", "release": release.number}
+        terminal.write(json.dumps({**document, "changes": [], "message": sentence}, indent=1) + "\n")
+    elif output == "ndjson":
+        terminal.write(events.line(_ended(sentence, at)))
+    else:
+        terminal.show(sentence, "  next: invoke verify looks whether it stands; invoke deploy.history shows the others")
+
+
+def _ended(sentence: str, at: float) -> events.Reported:
+    return events.Reported(
+        at=at, outcome="succeeded", exit_code=0, headline=sentence, causes=(), failed_checks=(), report=""
+    )
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.report.schema import API_VERSION
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.removal import Removal
 from bakery_ops.rules.reports import Fate, RemovalReport
@@ -47,7 +48,7 @@ def show_result(terminal: Terminal, report: RemovalReport) -> None:
 def removal_document(decided: Removal, report: RemovalReport | None, profile: str, context: str) -> dict[str, Any]:
     """The plan, or what became of it (`report`), as JSON; `apiVersion` and `kind` name its shape."""
     body: dict[str, Any] = {
-        "apiVersion": "bakery-ia.dev/v1",
+        "apiVersion": API_VERSION,
         "kind": "RemovalReport" if report else "RemovalPlan",
         "profile": profile,
         "context": context,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bakery_ops.errors import ExitCode, UsageError
+from bakery_ops.errors import BakeryError, ExitCode, Interrupted, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.report import events, schema, summary
 from bakery_ops.report.formats import FORMATS
@@ -95,6 +95,18 @@ class Teller:
         live = LiveProgress(self._terminal)
         with live.drawing():
             yield live
+
+    @contextmanager
+    def stopping(self, told: Callable[[BakeryError], tuple[schema.Deploy, Ending]]) -> Iterator[None]:
+        """What ends the deploy early, an error or a signal, leaves a report all the same, and goes on its way."""
+        try:
+            yield
+        except BakeryError as error:
+            self.end(*told(error))
+            raise
+        except KeyboardInterrupt:
+            self.end(*told(Interrupted("interrupted")))
+            raise
 
     def end(self, report: schema.Deploy, ending: Ending, hints: Sequence[str] = ()) -> None:
         """Write every report, then show it. What cannot be written is said and changes nothing else.

@@ -5,17 +5,19 @@ Each check is one function from facts to a result, listed in `CHECKS` under its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
 from bakery_ops.model.content import content_hash, recorded_hash
 from bakery_ops.model.contract import Stage
-from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.graph import Graph
 from bakery_ops.model.live import Pod
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.secrets import SecretRow, SecretState
+from bakery_ops.model.words import unknown
+from bakery_ops.rules.claims import claims
 from bakery_ops.rules.drift import drift
 from bakery_ops.rules.verdict import Judgement, Verdict
 
@@ -81,6 +83,13 @@ class Facts:
 Check = Callable[[Facts], CheckResult]
 
 
+def require_known(names: Sequence[str]) -> None:
+    """Raises: UsageError: a name is none of `CHECKS`."""
+    for name in names:
+        if name not in CHECKS:
+            raise unknown("check", name, CHECKS)
+
+
 def evaluate(facts: Facts, only: Sequence[str] = ()) -> tuple[CheckResult, ...]:
     """Every check (or those named in `only`), in the order of `CHECKS`."""
     return tuple(check(facts) for name, check in CHECKS.items() if not only or name in only)
@@ -105,7 +114,7 @@ def _volumes_bound(facts: Facts) -> CheckResult:
 
     A claim that no pod mounts yet stays unbound where its class waits for the first one; readiness knows.
     """
-    wanted = {ref for node in facts.graph.values() for ref in _claims(node)}
+    wanted = {ref for node in facts.graph.values() for ref in claims(node)}
     phases = {ref: _phase(facts.objects.get(ref)) for ref in sorted(wanted)}
     unbound = [ref for ref, phase in phases.items() if phase != "Bound"]
     waiting = [ref for ref in unbound if phases[ref] == "Pending" and _is_ready(facts, ref)]
@@ -127,19 +136,6 @@ def _is_ready(facts: Facts, ref: ObjectRef) -> bool:
 
 def _phase(claim: Mapping[str, Any] | None) -> str:
     return "missing" if claim is None else str((claim.get("status") or {}).get("phase", "unknown"))
-
-
-def _claims(node: Node) -> Iterator[ObjectRef]:
-    ref, spec = node.ref, node.manifest.spec
-    if ref.kind == "PersistentVolumeClaim":
-        yield ref
-    if ref.kind == "StatefulSet":
-        first = (spec.get("ordinals") or {}).get("start", 0)
-        count = 1 if spec.get("replicas") is None else spec["replicas"]
-        for template in spec.get("volumeClaimTemplates") or ():
-            for ordinal in range(first, first + count):
-                name = f"{template['metadata']['name']}-{ref.name}-{ordinal}"
-                yield ObjectRef("", "PersistentVolumeClaim", ref.namespace, name)
 
 
 def _all_ready(check: str, names: Sequence[str], facts: Facts, what: str) -> CheckResult:

@@ -246,7 +246,7 @@ def _orphans(
     if len(doomed) > MASS_PRUNE_SHARE * len(inventory) and not allow_mass_prune:
         raise TargetRefused(
             f"the render lost {len(doomed)} of {len(inventory)} objects; pruning them needs --allow-mass-prune",
-            remedy="look at the list; if they really have to go, repeat with --allow-mass-prune",
+            remedy="look at the list; if they really have to go, deploy with --allow-mass-prune",
             details=[str(orphan.ref) for orphan in doomed],
         )
     return orphans

@@ -2,7 +2,8 @@
 
 A release is recorded when a deploy of everything has succeeded and was verified, so all of its Jobs have completed.
 While a deploy is on its way its text is kept as pending; a deploy that failed or died, or was of a part only, leaves
-that behind. So as long as nothing is pending, the newest release is what is live.
+that behind, and a destroy leaves a pending one without text. So as long as nothing is pending, the newest release is
+what is live.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Release(NamedTuple):
     Attributes:
         at: Epoch seconds, by the API server's clock.
         facts: "digest" of the text, "profile", "overlay", "namespace", "by", "objects", and "rollback", the number of
-            the release that was gone back to, or "only", the nodes that were asked for; any may be absent.
+            the release that was gone back to, or "only", the nodes that were asked for, or "destroyed", "data" or
+            "objects": what a destroy took away; any may be absent.
     """
 
     number: int

@@ -35,12 +35,18 @@ def chosen(known: Known, wanted: int | None, namespace: str) -> Release:
     """The release to go back to: the one asked for; else where an unfinished deploy or rollback leads back to; else the
     one before the live one. The live one may itself be a rollback to an older one: then the one before that older one.
 
-    Raises: PreflightRefused: there is none. UsageError: there is no release of that number.
+    Raises: PreflightRefused: there is none, or the data is gone that its Jobs had prepared. UsageError: there is no
+    release of that number.
     """
     if known.newest is None:
         raise PreflightRefused(
             f"no release is recorded in the namespace {namespace}",
             remedy="a release is recorded when a whole deploy succeeds: invoke deploy",
+        )
+    if known.pending is not None and known.pending.facts.get("destroyed") == "data":
+        raise PreflightRefused(
+            f"the data of {namespace} was destroyed, and a rollback runs no migration",
+            remedy="deploy from the source of the release you want: invoke deploy",
         )
     numbered = {release.number: release for release in known.releases}
     if wanted is None:

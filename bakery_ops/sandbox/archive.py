@@ -42,22 +42,6 @@ class Image(NamedTuple):
     config: Mapping[str, Any]
 
 
-def entries_of(root: Path, *, prefix: str = "", uid: int = 0, gid: int = 0) -> list[Entry]:
-    """Describe the directory `root` as layer entries below `prefix`, in a fixed order; symlinks stay symlinks."""
-    found = []
-    for path in sorted(root.rglob("*")):
-        if "__pycache__" in path.parts:
-            continue
-        place = f"{prefix.strip('/')}/{path.relative_to(root).as_posix()}".lstrip("/")
-        if path.is_symlink():
-            found.append(Entry(place, link=str(path.readlink()), uid=uid, gid=gid))
-        elif path.is_dir():
-            found.append(Entry(place, uid=uid, gid=gid))
-        else:
-            found.append(Entry(place, path, uid=uid, gid=gid))
-    return found
-
-
 def write_layer(out: Path, entries: Iterable[Entry]) -> None:
     """Write one layer tar at `out` (through a temporary name), members in the order given; missing parents get 0755."""
     temporary = out.with_name(out.name + ".part")
@@ -95,13 +79,8 @@ def _add(tar: tarfile.TarFile, entry: Entry, seen: set[str]) -> None:
             tar.addfile(member, source)
 
 
-def write_docker_archive(out: Path, *, name: str, layers: Sequence[Path], config: Mapping[str, Any]) -> None:
-    """Write one image called `name` (with tag) to `out`; see `write_docker_archives`."""
-    write_docker_archives(out, [Image(name, layers, config)])
-
-
 def write_docker_archives(out: Path, images: Sequence[Image]) -> None:
-    """Write several images into one archive at `out` (through a temporary name); a shared layer is stored once.
+    """Write images into one archive at `out` (through a temporary name); a shared layer is stored once.
 
     Raises: OSError when a layer cannot be read or the disk is full; `out` is then untouched.
     """

@@ -69,8 +69,3 @@ def load_argvs(route: Route, images: Sequence[str]) -> tuple[tuple[str, ...], ..
 def environment(socket: str) -> dict[str, str]:
     """Makes Docker clients use the daemon at `socket` (unix://…, as `colima status` names it); "" leaves them alone."""
     return {"DOCKER_HOST": socket} if socket else {}
-
-
-def daemon_argv() -> tuple[str, ...]:
-    """Prints the version of the daemon, and fails where none answers."""
-    return ("docker", "version", "--format", "{{.Server.Version}}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from bakery_ops.errors import UsageError
@@ -62,26 +61,6 @@ def find(program: str, *, path: str | None = None) -> Path:
         else:
             return candidate
     raise UsageError(f"{program} was not found on PATH", remedy=install_hint(program), details=passed_over)
-
-
-def find_all(programs: Iterable[str], *, path: str | None = None) -> Mapping[str, Path]:
-    """`find` for several, with all problems in one error.
-
-    Raises: UsageError: one or more are missing; `details` has a line for each, with how to get it.
-    """
-    found: dict[str, Path] = {}
-    problems: list[UsageError] = []
-    for program in programs:
-        try:
-            found[program] = find(program, path=path)
-        except UsageError as error:
-            problems.append(error)
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        details = [line for problem in problems for line in (f"{problem}: {problem.remedy}", *problem.details)]
-        raise UsageError(f"{len(problems)} programs are missing", details=details, remedy="install them and run again")
-    return found
 
 
 def program_at(program: str, directory: Path | None, *, path: str | None = None) -> Path:

@@ -5,26 +5,23 @@ gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, NamedTuple, Protocol
 
-from bakery_ops.errors import PreflightRefused
+from bakery_ops.errors import PreflightRefused, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
-from bakery_ops.rules.plan import Action, JournalEntry, Live, Plan, Recorded, plan
+from bakery_ops.rules.plan import Action, Plan, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport, VerifyReport
 from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.events import Outcome
-from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.options import STREAMED_KINDS
 from bakery_ops.rules.rollout.result import RolloutResult
-from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows import preflight, rollout, unchanged
+from bakery_ops.workflows.deploy_ports import Lock, Ports, Watchers, Wishes, as_planned
 from bakery_ops.workflows.observe import (
     Snapshot,
     completed_so_far,
@@ -33,114 +30,26 @@ from bakery_ops.workflows.observe import (
     watched_only,
     with_orphans,
 )
-from bakery_ops.workflows.ports import Clock, Mirror, Requests, Say
-from bakery_ops.workflows.releases import Recording
 from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.verify import verify_settled
 
 _FRESH = 10.0  # seconds: an older look proves nothing, for instance after images had to be built
 
 
-class Journal(Protocol):
-    """What runs recorded of each node, in the cluster."""
-
-    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Mapping[str, Recorded]:
-        """`seen`: all live ConfigMaps by ref, when they have just been listed."""
-
-    def record(self, entries: Mapping[str, JournalEntry]) -> None: ...
-
-
-class Inventory(Protocol):
-    """Every object we wrote and did not delete. Written before the objects are (docs/faults.md, promise I1)."""
-
-    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Sequence[ObjectRef]:
-        """`seen`: all live ConfigMaps by ref, when they have just been listed."""
-
-    def write(self, refs: Sequence[ObjectRef]) -> None: ...
-
-
-Amend = Callable[[Plan, Graph, Snapshot, Mapping[str, Recorded]], Plan]
-"""Makes another plan of the plan, or refuses it; nothing is written yet. Gets the live objects and the journal."""
-
-
-def as_planned(decided: Plan, graph: Graph, seen: Snapshot, journal: Mapping[str, Recorded]) -> Plan:
-    return decided
-
-
-class Lock(Protocol):
-    """The cluster's deploy lock, held. `transitions` counts its holders: the number that fences our writes."""
-
-    @property
-    def transitions(self) -> int: ...
-    @property
-    def is_held(self) -> bool: ...
-
-
 @dataclass(frozen=True, slots=True)
-class Ports:
-    """The adapters one deploy works through.
+class _Deploy:
+    """One deploy past its first refusals.
 
     Attributes:
-        namespace: Where the lock, the inventory and the journal are kept.
-        lock: Makes the context manager that holds the deploy lock; it tells `inbox` when the lock is lost.
-        ensure_credentials: Creates the missing secrets and certificates of these nodes; returns all that are there now.
-        ensure_images: Makes these images available to the cluster's nodes.
-        facts: Reads storage classes, ingress classes and cluster nodes.
-        prove_capacity: Raises PreflightRefused when the platform does not fit the cluster's nodes.
-        apply_everything: Another engine, which applies all at once; our waits, evidence and verification go on after
-            it. None: we apply node by node.
-        quick: What tells a platform that stands already; None: every deploy goes the long way.
-        amend: What a rollback makes of the plan.
-        recording: Where this deploy is recorded; None for one that is not.
-        pools: Makes a pool of so many threads of that name.
+        part: The nodes that may be written, so those that have to fit and to hold: all, or what `--only` means.
     """
 
-    namespace: str
-    requests: Requests
-    mirror: Mirror
-    clock: Clock
-    inbox: rollout.Inbox
-    journal: Journal
-    inventory: Inventory
-    lock: Callable[[], AbstractContextManager[Lock]]
-    ensure_credentials: Callable[[Graph], Collection[ObjectRef]]
-    ensure_images: Callable[[Sequence[str]], None]
-    facts: Callable[[], ClusterFacts]
-    prove_capacity: Callable[[Graph], None]
-    request_count: Callable[[], int]
-    say: Say
-    apply_everything: Callable[[], None] | None = None
-    quick: unchanged.Quick | None = None
-    amend: Amend = as_planned
-    recording: Recording | None = None
-    pools: Callable[[int, str], Executor] = ThreadPoolExecutor
-
-
-class Wishes(NamedTuple):
-    """What the user asked of this deploy. `simulated`: nothing really runs there. `workers`: parallel writes.
-
-    `recreate`, `prune_kinds`, `allow_mass_prune`: what may be deleted (see `rules.plan.plan`).
-    `rerun`: Jobs to run again although nothing changed.
-    """
-
-    only: tuple[str, ...] = ()
-    rerun: tuple[str, ...] = ()
-    dry_run: bool = False
-    force_conflicts: bool = False
-    recreate: tuple[str, ...] = ()
-    prune_kinds: tuple[str, ...] = ()
-    allow_mass_prune: bool = False
-    simulated: bool = False
-    workers: int = 8
-    options: Options = Options()
-
-
-class Watchers(NamedTuple):
-    """Who looks on: the live view, the record of events, and the recording that can be played again."""
-
-    on_change: Callable[[RolloutView], None] = lambda view: None
-    on_event: Callable[[Mapping[str, Any]], None] = lambda event: None
-    on_record: Callable[[Mapping[str, Any]], None] | None = None
+    graph: Graph
+    part: Graph
+    wishes: Wishes
+    ports: Ports
+    watchers: Watchers
+    facts: ClusterFacts
 
 
 def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> DeployReport:
@@ -150,66 +59,80 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     fails is a report, not an error.
     """
     chosen = chosen_nodes(graph, wishes.only)
-    _require_known(graph, wishes.recreate)
+    _require_known(graph, chosen, wishes.recreate)
     preflight.kinds_are_served(ports.requests, graph)
     if (standing := _standing(graph, wishes, ports, watchers)) is not None:
         return standing
-    facts = ports.facts()
-    preflight.classes_exist(graph, facts)
-    ports.prove_capacity(graph)
+    part = graph.part(chosen) if chosen else graph
+    this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
+    preflight.classes_exist(graph, this.facts)
+    ports.prove_capacity(part)
     if wishes.dry_run:
-        return DeployReport(_decide(graph, ports, chosen, wishes)[0])
+        return DeployReport(_decide(this)[0])
     _namespaces(graph, ports)
     with ports.lock() as lock:
-        credentials = ports.ensure_credentials(graph)
-        ports.ensure_images(images(graph))
-        preflight.references_exist(graph, ports.requests, credentials)
-        if ports.apply_everything is not None:
-            ports.apply_everything()
-        decided, seen = _decide(graph, ports, chosen, wishes)
-        if ports.apply_everything is not None:
-            decided = watched_only(graph)
-        preflight.server_accepts(ports.requests, graph, decided, force=wishes.force_conflicts, workers=wishes.workers)
-        ports.say(_summary(decided))
-        ours = {*ports.inventory.read(seen.objects), *(node.ref for node in graph.values())}
-        ports.inventory.write(sorted(ours))
-        if ports.recording is not None:
-            ports.recording.begin(decided)
-        result = rollout.drive(
-            graph,
-            decided,
-            wishes.options._replace(width=width.first(facts.machines, least=wishes.options.width)),
-            _world(ports, wishes),
-            facts=facts,
-            snapshot=seen.structs(),
-            synced=seen.kinds | frozenset(STREAMED_KINDS),
-            fence=lock.transitions,
-            force=wishes.force_conflicts,
-            may_write=lambda: lock.is_held,
-            on_change=watchers.on_change,
-            on_event=watchers.on_event,
-            on_record=watchers.on_record,
-            request_count=ports.request_count,
-        )
-        if result.outcome is not Outcome.SUCCEEDED:
-            return DeployReport(decided, result)
-        if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
-            ports.inventory.write(sorted(ours - gone))
-        return DeployReport(decided, result, _proved(graph, wishes, ports, facts, decided, seen, result))
+        return _act(this, *_prepare(this), lock)
 
 
-def _proved(
-    graph: Graph,
-    wishes: Wishes,
-    ports: Ports,
-    facts: ClusterFacts,
-    decided: Plan,
-    seen: Snapshot,
-    result: RolloutResult,
-) -> VerifyReport:
+def _prepare(this: _Deploy) -> tuple[Plan, Snapshot]:
+    """Secrets, images and the plan, which the server has accepted; what is wrong is refused before the platform."""
+    graph, ports = this.graph, this.ports
+    credentials = ports.ensure_credentials(graph)
+    ports.ensure_images(images(this.part))
+    preflight.references_exist(graph, ports.requests, credentials)
+    if ports.apply_everything is not None:
+        ports.apply_everything()
+    decided, seen = _decide(this)
+    if ports.apply_everything is not None:
+        decided = watched_only(graph)
+    force, workers = this.wishes.force_conflicts, this.wishes.workers
+    preflight.server_accepts(ports.requests, graph, decided, force=force, workers=workers)
+    return decided, seen
+
+
+def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployReport:
+    """Write, wait, prune and verify. The inventory is written before the objects, and corrected afterwards."""
+    ports = this.ports
+    ports.say(_summary(decided))
+    ours = {*ports.inventory.read(seen.objects), *(node.ref for node in this.graph.values())}
+    ports.inventory.write(sorted(ours))
+    if ports.recording is not None:
+        ports.recording.begin(decided)
+    result = _roll_out(this, decided, seen, lock)
+    if result.outcome is not Outcome.SUCCEEDED:
+        return DeployReport(decided, result)
+    if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
+        ports.inventory.write(sorted(ours - gone))
+    return DeployReport(decided, result, _prove(this, decided, seen, result))
+
+
+def _roll_out(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> RolloutResult:
+    wishes, watchers, options = this.wishes, this.watchers, this.wishes.options
+    return rollout.drive(
+        this.graph,
+        decided,
+        options._replace(width=width.first(this.facts.machines, least=options.width)),
+        _world(this.ports, wishes),
+        facts=this.facts,
+        snapshot=seen.structs(),
+        synced=seen.kinds | frozenset(STREAMED_KINDS),
+        fence=lock.transitions,
+        force=wishes.force_conflicts,
+        may_write=lambda: lock.is_held,
+        on_change=watchers.on_change,
+        on_event=watchers.on_event,
+        on_record=watchers.on_record,
+        request_count=this.ports.request_count,
+    )
+
+
+def _prove(this: _Deploy, decided: Plan, seen: Snapshot, result: RolloutResult) -> VerifyReport:
     """The verification; what passes it is recorded. Under the lock, so that it is what its holder deployed."""
+    ports = this.ports
     done = completed_so_far(decided, result)
-    verified = verify_settled(ports.requests, graph, ports.clock, facts, simulated=wishes.simulated, done=done)
+    verified = verify_settled(
+        ports.requests, this.part, ports.clock, this.facts, simulated=this.wishes.simulated, done=done
+    )
     if ports.recording is not None and verified.passed:
         ports.recording.finish(decided, seen)
     return verified
@@ -220,7 +143,7 @@ def _standing(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) ->
     is_plain = ports.apply_everything is None and ports.amend is as_planned
     if ports.quick is None or wishes.dry_run or wishes.only or not is_plain:
         return None
-    if wishes.prune_kinds or wishes.allow_mass_prune:
+    if wishes.prune_kinds or wishes.allow_mass_prune or wishes.rerun:
         return None
     look = partial(unchanged.look, graph, ports.requests, ports.clock, ports.journal, ports.inventory, ports.quick)
     found = look()
@@ -253,11 +176,17 @@ def images(graph: Graph) -> tuple[str, ...]:
 
 
 def chosen_nodes(graph: Graph, only: Sequence[str]) -> frozenset[str]:
-    """The nodes `--only` means: those named and all that they need. Raises UsageError for a name that is none."""
+    """The nodes `--only` means: those named, all that they need, and what stands for these alone: their Services and
+    autoscalers. A workload without its Service would run, and nobody could reach it.
+
+    Raises: UsageError: a name is none.
+    """
     for name in only:
         if name not in graph:
             raise unknown("workload or object of --only", name, [node.name for node in graph.workloads()])
-    return graph.upstream(only) if only else frozenset()
+    needed = graph.upstream(only)
+    own = [node.name for node in graph.values() if not node.is_workload and node.relies and node.relies <= needed]
+    return graph.upstream([*needed, *own])
 
 
 def _namespaces(graph: Graph, ports: Ports) -> None:
@@ -277,13 +206,16 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
         ports.say(f"namespace {ref.name} created")
 
 
-def _require_known(graph: Graph, names: Sequence[str]) -> None:
+def _require_known(graph: Graph, chosen: Collection[str], names: Sequence[str]) -> None:
     for name in names:
         if name not in graph:
             raise unknown("object of --recreate", name, [node.name for node in graph.values()])
+        if chosen and name not in chosen:
+            raise UsageError(f"--recreate {name}: it is not among what --only means, so it would stay as it is")
 
 
-def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], wishes: Wishes) -> tuple[Plan, Snapshot]:
+def _decide(this: _Deploy) -> tuple[Plan, Snapshot]:
+    graph, wishes, ports = this.graph, this.wishes, this.ports
     seen = snapshot(ports.requests, graph, extra=observed_kinds(), records=ports.namespace)
     inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
     seen = with_orphans(ports.requests, seen, inventory)
@@ -292,8 +224,8 @@ def _decide(graph: Graph, ports: Ports, chosen: frozenset[str], wishes: Wishes) 
         seen.objects,
         journal,
         inventory=inventory,
-        only=chosen,
-        prune=not chosen,
+        only=this.part.keys() if wishes.only else (),
+        prune=not wishes.only,
         prune_kinds=wishes.prune_kinds,
         allow_mass_prune=wishes.allow_mass_prune,
         recreate=wishes.recreate,

@@ -52,6 +52,7 @@ def destroy(approved: Removal, ports: Ports, *, volumes: bool, deadline: float) 
     with ports.lock():
         decided = survey(ports, volumes=volumes)
         _refuse_surprises(approved, decided)
+        ports.note_destroyed(decided.takes_data)
         ports.journal.clear()  # it must never say "done" of a Job whose data is gone
         _adopt(decided, ports)
         return Run(decided, ports, deadline).carry_out()

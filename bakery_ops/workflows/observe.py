@@ -116,10 +116,6 @@ Done = Callable[[Snapshot], Collection[str]]
 """Names the Jobs known to have completed, when it is told what the cluster shows."""
 
 
-def nothing_done(seen: Snapshot) -> Collection[str]:
-    return ()
-
-
 def completed_and_gone(graph: Graph, journal: Mapping[str, Recorded]) -> Done:
     """Jobs that the journal knows to be complete and that are not in the cluster any more: their TTL removed them."""
 
@@ -150,9 +146,7 @@ class Standing(NamedTuple):
     snapshot: Snapshot
 
 
-def judge_now(
-    requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts, *, done: Done = nothing_done
-) -> Standing:
+def judge_now(requests: Requests, graph: Graph, clock: Clock, facts: ClusterFacts, *, done: Done) -> Standing:
     """Every node of `graph` as it stands now; nothing is written and nothing is waited for.
 
     A Job that is `done` is not judged, whatever the cluster still shows of it.

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from bakery_ops.model.answer import Answer as Answer  # the value these ports speak in
 from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.rules.plan import JournalEntry, Live, Recorded
 
 LOG_BYTES = 64 * 1024
 """How much of a log is evidence enough."""
@@ -91,6 +92,26 @@ class Requests(Protocol):
 
     def served(self, refs: Iterable[ObjectRef]) -> Mapping[tuple[str, str], bool]:
         """(group, kind) -> whether the server serves it."""
+
+
+class Journal(Protocol):
+    """What runs recorded of each node, in the cluster. One write carries many entries. Raises BakeryError."""
+
+    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Mapping[str, Recorded]:
+        """`seen`: all live ConfigMaps by ref, when they have just been listed."""
+
+    def record(self, entries: Mapping[str, JournalEntry]) -> None: ...
+
+    def clear(self) -> None: ...
+
+
+class Inventory(Protocol):
+    """Every object we wrote and did not delete. Written before the objects are (docs/faults.md, promise I1)."""
+
+    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Sequence[ObjectRef]:
+        """`seen`: as for the journal."""
+
+    def write(self, refs: Sequence[ObjectRef]) -> None: ...
 
 
 class Mirror(Protocol):

@@ -10,10 +10,10 @@ from bakery_ops.errors import BakeryError, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.recorded import difference, digest, read
-from bakery_ops.rules.plan import Plan, Recorded
+from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.releases import PENDING, Contents, Known, Migration, migration_jobs, migrations
 from bakery_ops.workflows.observe import Snapshot
-from bakery_ops.workflows.ports import Requests, Say
+from bakery_ops.workflows.ports import Journal, Requests, Say
 
 
 class Releases(Protocol):
@@ -25,10 +25,6 @@ class Releases(Protocol):
     def begin(self, text: str, facts: Mapping[str, str]) -> None: ...
     def finish(self) -> None: ...
     def record(self, text: str, facts: Mapping[str, str], migrations: Mapping[str, Migration]) -> int: ...
-
-
-class Journal(Protocol):
-    def read(self) -> Mapping[str, Recorded]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +82,18 @@ class Recording:
         return migrations(self.graph, live, recorded_migrations(self.releases), self.journal.read())
 
 
+def note_destroyed(releases: Releases, facts: Mapping[str, str], say: Say, *, volumes: bool) -> None:
+    """Before the first deletion: no release is live any more. Where nothing was ever recorded there is nothing to note.
+
+    Raises: ClusterUnreachable. A record that cannot be written is said, and keeps nobody from removing the platform.
+    """
+    try:
+        if releases.known() != Known():
+            releases.begin("", {**facts, "destroyed": "data" if volumes else "objects"})
+    except OperationFailed as error:
+        say(f"warning: deploy.history will still call a release live: {error}")
+
+
 def recorded_migrations(releases: Releases) -> Mapping[str, Migration]:
     """Each database's last migration as the newest release recorded it; {} where that is damaged or there is none."""
     newest = releases.known().newest
@@ -105,6 +113,11 @@ def require_resumable(releases: Releases, manifests: Sequence[Manifest], text: s
         raise PreflightRefused(
             f"no deploy to {namespace} was interrupted or has failed: there is nothing to resume",
             remedy="invoke deploy starts one",
+        )
+    if pending.release.facts.get("destroyed"):
+        raise PreflightRefused(
+            f"what was deployed to {namespace} was destroyed: there is nothing to resume",
+            remedy="invoke deploy brings it up again",
         )
     if only := pending.release.facts.get("only"):
         raise PreflightRefused(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from bakery_ops.errors import ClusterUnreachable
 from bakery_ops.model.manifest import WORKLOAD_KINDS, ObjectRef
@@ -15,7 +15,7 @@ from bakery_ops.rules.removal import Removal
 from bakery_ops.rules.reports import Fate, RemovalReport, Removed
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.workflows.interrupts import interruptible
-from bakery_ops.workflows.ports import Clock, Requests, Say
+from bakery_ops.workflows.ports import Clock, Inventory, Journal, Requests, Say
 from bakery_ops.workflows.rollout_requests import refusal
 
 GRACE = 30.0  # seconds Kubernetes gives a pod to end, where its template says nothing
@@ -23,19 +23,6 @@ _LATE = 60.0  # seconds past the grace period after which finalizers are worth n
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 
 _FATES = {Fate.REFUSED: Outcome.FAILED, Fate.UNKNOWN: Outcome.UNREACHABLE, Fate.HANGING: Outcome.TIMED_OUT}
-
-
-class Inventory(Protocol):
-    """Every object we wrote and did not delete."""
-
-    def read(self) -> Sequence[ObjectRef]: ...
-    def write(self, refs: Sequence[ObjectRef]) -> None: ...
-
-
-class Journal(Protocol):
-    """What runs recorded of each node, in the cluster."""
-
-    def clear(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +33,7 @@ class Ports:
         namespace: Where the lock, the inventory and the journal are kept.
         lock: Makes the context manager that holds the deploy lock; every write asks it first.
         contents: Everything in a namespace ({apiVersion, kind, metadata}); raises OperationFailed where it cannot tell.
+        note_destroyed: Notes that no release is live any more; True: and that data goes.
         elsewhere: What the inventories of other namespaces hold: ref -> namespace.
         deleters: A pool for deletions and the reads that wait for them.
     """
@@ -57,6 +45,7 @@ class Ports:
     journal: Journal
     lock: Callable[[], AbstractContextManager[object]]
     contents: Callable[[str], Sequence[Mapping[str, Any]]]
+    note_destroyed: Callable[[bool], None]
     elsewhere: Callable[[], Mapping[ObjectRef, str]]
     deleters: Executor
     say: Say

@@ -36,9 +36,9 @@ from bakery_ops.rules.rollout.result import RolloutResult, result
 from bakery_ops.rules.rollout.state import STREAMS_NEEDED, Judge, Rollout
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows.interrupts import interruptible
-from bakery_ops.workflows.ports import Clock, Mirror, Requests
+from bakery_ops.workflows.ports import Clock, Journal, Mirror, Requests
 from bakery_ops.workflows.rollout_requests import Carrier, Carrying
-from bakery_ops.workflows.rollout_scribe import Journal, Scribe
+from bakery_ops.workflows.rollout_scribe import Scribe
 
 LOG_READERS = 4
 

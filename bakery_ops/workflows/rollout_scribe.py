@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import fields
-from typing import Any, Protocol
+from typing import Any
 
 from bakery_ops.errors import BakeryError
 from bakery_ops.rules.plan import JournalEntry
@@ -13,21 +13,14 @@ from bakery_ops.rules.rollout.events import Command, Finish, WakeAt, WriteJourna
 from bakery_ops.rules.rollout.state import Rollout
 from bakery_ops.rules.rollout.view import RolloutView, view
 from bakery_ops.rules.verdict import Verdict
-from bakery_ops.workflows.ports import Clock
+from bakery_ops.workflows.ports import Clock, Journal
 
 VIEW_EVERY = 0.25
 STILL_EVERY = 5.0  # while nothing changes: ages grow, and a sign of life may be due
 JOURNAL_EVERY = 1.0
 
-
 OnChange = Callable[[RolloutView], None]
 OnEvent = Callable[[Mapping[str, Any]], None]
-
-
-class Journal(Protocol):
-    """Where verdicts are recorded in the cluster. One write carries many entries. Raises BakeryError."""
-
-    def record(self, entries: Mapping[str, JournalEntry]) -> None: ...
 
 
 class Scribe:

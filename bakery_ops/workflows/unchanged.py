@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.live import Pod
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import acceptance
 from bakery_ops.rules.acceptance import Facts
-from bakery_ops.rules.plan import Live, Plan, Recorded, plan
+from bakery_ops.rules.plan import Live, Plan, plan
 from bakery_ops.rules.readiness.calm import is_calm
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.releases import PENDING
@@ -26,19 +26,11 @@ from bakery_ops.rules.rollout.result import result
 from bakery_ops.rules.rollout.state import Rollout
 from bakery_ops.workflows import preflight
 from bakery_ops.workflows.observe import Snapshot, judged, snapshot, unseen_kinds
-from bakery_ops.workflows.ports import Clock, Requests
+from bakery_ops.workflows.ports import Clock, Inventory, Journal, Requests
 from bakery_ops.workflows.rollout_scribe import OnChange, OnEvent, Scribe
 
 # What tells that a workload is well, besides the nodes themselves; the rest explains why one is not.
 _GLANCE = {"Pod": "", "EndpointSlice": "discovery.k8s.io"}
-
-
-class Journal(Protocol):
-    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Mapping[str, Recorded]: ...
-
-
-class Inventory(Protocol):
-    def read(self, seen: Mapping[ObjectRef, Live] | None = None) -> Sequence[ObjectRef]: ...
 
 
 class Quick(NamedTuple):

@@ -1,4 +1,7 @@
-"""One cluster of simulated nodes for the whole session, under a name of its own: the user's sandbox is left alone."""
+"""One cluster of simulated nodes for the whole session, under a name of its own: the user's sandbox is left alone.
+
+And what tests in several files need of it: a connection, an empty namespace, a small platform.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from bakery_ops.cluster.connection import Connection, connect
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from bakery_ops.sandbox.sizes import NodeSize
+from tests.simulated.api import own_namespace
+from tests.simulated.small_site import Site, deployed
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NODES = (NodeSize(8000, 20 * 2**30), NodeSize(8000, 20 * 2**30))
@@ -28,3 +34,25 @@ def simulated_cluster() -> Iterator[SandboxStatus]:
     name = f"test-sim-{os.getpid()}"
     yield lifecycle.start("simulated", NODES, say=print, repository=REPOSITORY, name=name)
     lifecycle.stop(say=print, name=name)
+
+
+@pytest.fixture(scope="module")
+def connection(simulated_cluster: SandboxStatus) -> Iterator[Connection]:
+    """Straight to the cluster; a module shares it."""
+    made = connect(simulated_cluster.kubeconfig)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def namespace(connection: Connection) -> Iterator[str]:
+    """Empty, and of one test."""
+    with own_namespace(connection) as name:
+        yield name
+
+
+@pytest.fixture
+def site(simulated_cluster: SandboxStatus, tmp_path: Path) -> Iterator[Site]:
+    """A small platform that stands, of one test."""
+    with deployed(simulated_cluster, tmp_path) as made:
+        yield made

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bakery_ops.cluster.connection import Connection, connect
+from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.journal import ApiJournal
 from bakery_ops.cluster.lease import Lease, this_run
@@ -22,7 +22,6 @@ from bakery_ops.errors import Locked
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import JournalEntry
 from bakery_ops.sandbox.lifecycle import SandboxStatus
-from tests.simulated.api import own_namespace
 
 # Holds the lock until it is killed, and says on a line of its own what becomes of it.
 HOLDER = """
@@ -41,19 +40,6 @@ try:
 except Locked as error:
     print(error, flush=True)
 """
-
-
-@pytest.fixture(scope="module")
-def connection(simulated_cluster: SandboxStatus) -> Iterator[Connection]:
-    made = connect(simulated_cluster.kubeconfig)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def namespace(connection: Connection) -> Iterator[str]:
-    with own_namespace(connection) as name:
-        yield name
 
 
 @contextmanager

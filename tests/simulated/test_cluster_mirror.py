@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bakery_ops.cluster.connection import Connection, connect
+from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.cluster.streams import Settings
 from bakery_ops.model.live import Deployment, Event, Secret
@@ -17,24 +16,11 @@ from bakery_ops.rules.rollout.events import ObjectChanged, StreamLost
 from bakery_ops.rules.rollout.options import STREAMED_KINDS
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from tests.proxy_faults import Answer, Rule, WatchLines
-from tests.simulated.api import Watched, config_map, deployment, manifest, own_namespace, through_proxy
+from tests.simulated.api import Watched, config_map, deployment, manifest, through_proxy
 
 GONE = WatchLines(
     ({"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired", "message": "old"}},)
 )
-
-
-@pytest.fixture(scope="module")
-def connection(simulated_cluster: SandboxStatus) -> Iterator[Connection]:
-    made = connect(simulated_cluster.kubeconfig)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def namespace(connection: Connection) -> Iterator[str]:
-    with own_namespace(connection) as name:
-        yield name
 
 
 def quick(connection: Connection) -> ApiMirror:

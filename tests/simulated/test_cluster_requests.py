@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from bakery_ops.cluster.connection import Connection, connect
+from bakery_ops.cluster.connection import Connection
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from tests.proxy_faults import Answer, LoseResponse, Reset, Rule
-from tests.simulated.api import config_map, deployment, job, manifest, own_namespace, through_proxy
-
-
-@pytest.fixture(scope="module")
-def connection(simulated_cluster: SandboxStatus) -> Iterator[Connection]:
-    made = connect(simulated_cluster.kubeconfig)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def namespace(connection: Connection) -> Iterator[str]:
-    with own_namespace(connection) as name:
-        yield name
+from tests.simulated.api import config_map, deployment, job, manifest, through_proxy
 
 
 def test_an_apply_creates_then_changes_nothing(connection: Connection, namespace: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from bakery_ops.sandbox.lifecycle import SandboxStatus
@@ -43,6 +45,7 @@ def test_verify_and_status_agree_that_it_stands(first_deploy, simulated_cluster)
     assert invoke("verify", "--context", simulated_cluster.context).returncode == 0
     status = invoke("deploy.status", "--context", simulated_cluster.context)
     assert (status.returncode, "lock: free" in status.stdout) == (0, True), status.stdout + status.stderr
+    assert re.search(r"^cluster: [0-9a-f-]{36}/[0-9a-f]{16} \(Kubernetes v1\.", status.stdout, re.MULTILINE)
 
 
 def test_a_plan_of_the_same_has_no_changes(first_deploy, simulated_cluster):

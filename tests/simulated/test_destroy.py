@@ -5,25 +5,14 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from bakery_ops.sandbox.lifecycle import SandboxStatus
 from tests.commands import ARGV, ROOT, interrupted, invoke
-from tests.simulated.small_site import Site, deployed
+from tests.simulated.small_site import Site
 
 OURS = {
     "PersistentVolumeClaim/data-auth-db-0",
     "Secret/auth-db-credentials",
 }
-
-
-@pytest.fixture
-def site(simulated_cluster: SandboxStatus, tmp_path: Path) -> Iterator[Site]:
-    with deployed(simulated_cluster, tmp_path) as made:
-        yield made
 
 
 def test_data_stays_and_a_later_deploy_finds_it_again(site: Site) -> None:

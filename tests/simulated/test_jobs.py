@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
-
-from bakery_ops.sandbox.lifecycle import SandboxStatus
 from tests.commands import invoke
-from tests.simulated.small_site import Site, deployed
+from tests.simulated.small_site import Site
 
 JOB = "spec:\n  template:\n    spec:\n      restartPolicy: Never\n"
 FAILING_JOB = JOB.replace(
     "  template:\n",
     "  backoffLimit: 0\n  template:\n    metadata: {annotations: {bakery-ia.dev/simulate: job-failed}}\n",
 )
-
-
-@pytest.fixture
-def site(simulated_cluster: SandboxStatus, tmp_path: Path) -> Iterator[Site]:
-    with deployed(simulated_cluster, tmp_path) as made:
-        yield made
 
 
 def uids(site: Site) -> dict[str, str]:

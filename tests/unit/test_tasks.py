@@ -51,6 +51,13 @@ def test_a_task_calls_something_that_bootstrap_has(function):
     assert callable(getattr(bootstrap, call.func.attr))
 
 
+def test_a_command_that_may_meet_a_protected_profile_takes_the_confirmation_that_its_refusal_names():
+    flags = {function.name: {argument.arg for argument in function.args.args} for function in FUNCTIONS}
+    without = {name for name, known in flags.items() if "context" in known and "yes_context" not in known}
+    # dev refuses such a profile altogether, and doctor only looks
+    assert without == {"dev_skaffold", "dev_tilt", "doctor"}
+
+
 def test_the_list_names_every_command_the_users_type():
     listed = invoke("--list")
     assert listed.returncode == 0
@@ -103,11 +110,13 @@ def test_help_ends_with_the_exit_codes():
     [
         (("deploy", "--profile", "prdo"), "did you mean 'prod'"),
         (("verify", "--profile", "prod;id"), "unknown profile"),
+        (("verify", "--only", "helth"), "did you mean 'health'"),
         (("deploy", "--namespace", "../x"), "is not a namespace name"),
         (("deploy", "--overlay", "k8s/overlays/nowhere"), "nowhere"),
         (("platform.show", "auht"), "did you mean 'auth'"),
         (("deploy", "--report-file", "xml=x"), "formats: json, junit"),
         (("deploy", "--resume", "--only", "web"), "cannot be joined with --only"),
+        (("deploy", "--engine", "skaffold", "--only", "web"), "skaffold applies everything"),
         (("deploy.rollback", "--to", "-1"), "is negative"),
         (("deploy.rollback", "--to", "one"), "is not a whole number"),
         (("colima.start", "--size", "huge"), "known: minimal, rich, standard"),

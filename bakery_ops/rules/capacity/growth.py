@@ -61,10 +61,10 @@ def path(graph: Graph) -> tuple[GrowthRow, ...]:
 
 def grown(graph: Graph, growth: Growth) -> Graph:
     """The graph with the replicas and requests that `growth` means."""
-    return Graph(replace(node, manifest=_grown(node, graph, growth)) for node in graph.values())
+    return Graph(replace(node, manifest=_grown(node, growth)) for node in graph.values())
 
 
-def _grown(node: Node, graph: Graph, growth: Growth) -> Manifest:
+def _grown(node: Node, growth: Growth) -> Manifest:
     spec = node.manifest.spec
     if node.ref.kind == "HorizontalPodAutoscaler":
         least, most = spec.get("minReplicas") or 1, spec.get("maxReplicas") or 1

@@ -182,6 +182,15 @@ def test_begun_again_it_is_written_only_when_it_is_another_errand(maps: Maps, re
     assert begun.release.rollback_to == 1
 
 
+@pytest.mark.usefixtures("maps")
+def test_a_destroy_of_data_is_another_errand_than_one_that_kept_it(releases: ApiReleases) -> None:
+    for taken in ("objects", "data"):
+        releases.begin("", {"destroyed": taken})
+        begun = releases.pending()
+        assert begun is not None
+        assert begun.release.facts["destroyed"] == taken
+
+
 def test_whoever_lists_config_maps_without_releases_sees_the_pending_one(maps: Maps, releases: ApiReleases) -> None:
     """A deploy leaves the large texts out of its look, and must still notice that something was begun."""
     releases.begin("a", {})

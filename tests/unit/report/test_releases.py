@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bakery_ops.model.recorded import Difference
-from bakery_ops.report.releases import errand, history_document, live_number, live_release
+from bakery_ops.report.releases import errand, history_document, live_number, live_release, show_nothing_to_do
+from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.history import Row
 from bakery_ops.rules.releases import Known, Release
 
@@ -20,6 +23,7 @@ ROWS = (Row(TWO, True, 2, Difference((), (), ()), ("web 1 -> 2",)), Row(ONE, Fal
         ({}, "invoke deploy --resume"),
         ({"only": "web"}, "invoke deploy brings the rest"),
         ({"rollback": "3"}, "invoke deploy.rollback --to 3"),
+        ({"destroyed": "objects"}, "invoke deploy brings it up again"),
     ],
 )
 def test_what_is_not_recorded_is_told_with_the_command_that_goes_on(facts: dict[str, str], command: str) -> None:
@@ -42,3 +46,17 @@ def test_the_document_has_kind_version_and_every_release() -> None:
         (2, True, None),
         (1, False, "me@here"),
     ]
+
+
+@pytest.mark.parametrize("output", ["json", "ndjson"])
+def test_a_rollback_with_nothing_to_do_says_so_to_programs_in_their_form(output: str, capsys) -> None:
+    show_nothing_to_do(Terminal(), TWO, output, 5.0)
+    out = capsys.readouterr().out
+    told = json.loads(out)
+    assert "release 2 is what is live" in told["headline" if output == "ndjson" else "message"]
+    assert (out.count("\n") == 1) is (output == "ndjson")
+
+
+def test_a_rollback_with_nothing_to_do_tells_people_where_to_look(capsys) -> None:
+    show_nothing_to_do(Terminal(), TWO, None, 5.0)
+    assert "invoke deploy.history" in capsys.readouterr().out

@@ -137,6 +137,23 @@ def test_a_refusal_is_told_to_programs_and_left_to_the_command_line_for_people(t
     assert (folder.path / "report.html").exists()
 
 
+@pytest.mark.parametrize(
+    ("stop", "outcome", "code"),
+    [(PreflightRefused("it does not fit"), "refused", 4), (KeyboardInterrupt(), "interrupted", 130)],
+)
+def test_what_stops_a_deploy_early_leaves_every_report_and_goes_on_its_way(tmp_path, capsys, stop, outcome, code):
+    with RunFolder(tmp_path, "one") as folder:
+        wanted = destinations([f"junit={tmp_path / 'deploy.xml'}"])
+        teller = Teller(terminal_for("ndjson"), folder, "ndjson", wanted)
+        stopping = teller.stopping(lambda error: (stopped(error, RUN), Ending(error.exit_code, 5.0)))
+        with pytest.raises(type(stop)), stopping:
+            raise stop
+    last = json.loads(capsys.readouterr().out)
+    assert (last["type"], last["outcome"], last["exitCode"]) == ("reported", outcome, code)
+    assert schema.decode((folder.path / "summary.json").read_text()).outcome == outcome
+    assert (tmp_path / "deploy.xml").exists()
+
+
 @pytest.mark.parametrize("output", ["plain", "json", "ndjson", "github"])
 def test_no_secret_byte_reaches_stdout_or_any_file_of_a_run(tmp_path, capsys, output):
     """Faults B59: the Secret is rendered, applied and read back; its values are in nothing that is told."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bakery_ops.errors import UsageError
-from bakery_ops.tools.programs import INSTALL, find, find_all, install_hint, program_at, safe_name
+from bakery_ops.tools.programs import INSTALL, find, install_hint, program_at, safe_name
 
 
 @pytest.fixture
@@ -61,22 +61,6 @@ def test_a_file_that_is_not_executable_is_shown_and_a_later_program_taken(tmp_pa
 def test_only_bare_names_are_searched(name: str) -> None:
     with pytest.raises(UsageError, match="not a program name"):
         find(name, path="/usr/bin:/bin")
-
-
-def test_all_missing_programs_are_told_at_once(directory: Path) -> None:
-    with pytest.raises(UsageError, match="2 programs are missing") as caught:
-        find_all(["tool", "colima", "limactl"], path=str(directory))
-    assert [line.split()[0] for line in caught.value.details] == ["colima", "limactl"]
-    assert all("to get" in line for line in caught.value.details)
-
-
-def test_one_missing_program_is_its_own_error(directory: Path) -> None:
-    with pytest.raises(UsageError, match="colima was not found"):
-        find_all(["tool", "colima"], path=str(directory))
-
-
-def test_found_programs_come_back_by_name(directory: Path) -> None:
-    assert find_all(["tool"], path=str(directory)) == {"tool": directory / "tool"}
 
 
 @pytest.mark.parametrize("program", [*INSTALL, "unheard-of"])

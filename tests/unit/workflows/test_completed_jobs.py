@@ -9,6 +9,7 @@ from bakery_ops.rules.plan import JournalEntry
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.verdict import Verdict
 from bakery_ops.workflows.observe import completed_and_gone, judge_now
+from bakery_ops.workflows.verify import verify
 from tests.fakes import FakeCluster
 from tests.rollouts import node
 
@@ -24,6 +25,13 @@ def verdict(cluster: FakeCluster, journal: dict[str, JournalEntry]) -> Verdict:
 
 def test_a_job_that_completed_may_be_gone() -> None:
     assert verdict(FakeCluster(), COMPLETED) is Verdict.READY
+
+
+def test_the_acceptance_checks_miss_no_job_that_completed() -> None:
+    cluster = FakeCluster()
+    done = completed_and_gone(GRAPH, COMPLETED)
+    report = verify(cluster, GRAPH, cluster.clock, ClusterFacts(), simulated=True, only=["jobs-complete"], done=done)
+    assert report.passed
 
 
 def test_a_job_of_another_content_or_verdict_may_not() -> None:

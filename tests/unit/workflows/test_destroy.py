@@ -75,6 +75,7 @@ class Site:
         self.journal = FakeJournal(self.cluster)
         self.said: list[str] = []
         self.locked = 0
+        self.noted: list[tuple[bool, int]] = []  # whether data goes, and how many objects were there then
         self.deploy()
         self.cluster.mutations.clear()
 
@@ -110,6 +111,7 @@ class Site:
             journal=self.journal,
             lock=self.lock,
             contents=self.contents,
+            note_destroyed=lambda data: self.noted.append((data, len(self.cluster.stored))),
             elsewhere=dict,
             deleters=InlineExecutor(),
             say=self.said.append,
@@ -151,6 +153,15 @@ def test_a_finished_destroy_leaves_data_and_the_inventory_names_exactly_what_is_
     assert set(site.inventory.refs) == {NAMESPACE, CLAIM, PASSWORD}
     assert {ref for ref, fate in fates(report).items() if fate is Fate.KEPT} == {NAMESPACE, CLAIM, PASSWORD}
     assert site.journal.entries == {}
+
+
+@pytest.mark.parametrize("volumes", [False, True])
+def test_that_no_release_is_live_any_more_is_noted_before_the_first_deletion(volumes):
+    site = Site()
+    before = len(site.cluster.stored)
+    site.destroy(volumes=volumes)
+    site.destroy(volumes=volumes)
+    assert site.noted == [(volumes, before)]
 
 
 def test_a_later_deploy_keeps_the_passwords_of_the_volumes_that_stayed():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
-from bakery_ops.errors import PreflightRefused, TargetRefused
+from bakery_ops.errors import OperationFailed, PreflightRefused, TargetRefused
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.recorded import recorded
 from bakery_ops.rules.rollout.events import Outcome
-from bakery_ops.workflows.releases import parsed, require_resumable
+from bakery_ops.workflows.releases import note_destroyed, parsed, require_resumable
 from tests.fakes import Killed
 from tests.simulation import CRASH, Behaviour
-from tests.sites import MIGRATED, SECRET, SHOP, V1, V2, Site, deployment, job, shop
+from tests.sites import MIGRATED, SECRET, SHOP, V1, V2, FakeReleases, Site, deployment, job, shop
 
 
 @pytest.fixture
@@ -250,6 +252,42 @@ def test_resume_goes_on_with_the_same_render_and_names_what_differs(site: Site) 
         "changed: configmap/settings",
         "changed: job/migrate",
     )
+
+
+def test_after_a_destroy_no_release_is_live_and_a_rollback_goes_to_the_newest(second: Site) -> None:
+    note_destroyed(second.releases, {}, second.said.append, volumes=False)
+    second.cluster.vanish(ObjectRef("apps", "Deployment", SHOP, "web"))
+    assert second.releases.known().pending is not None
+    with pytest.raises(PreflightRefused, match="was destroyed"):
+        require_resumable(second.releases, V2, recorded(V2), SHOP)
+    assert second.rollback().outcome is Outcome.SUCCEEDED
+    assert (second.image("web"), second.releases.known().pending) == ("web:2", None)
+
+
+def test_a_rollback_brings_nothing_back_on_data_that_was_destroyed(second: Site) -> None:
+    note_destroyed(second.releases, {}, second.said.append, volumes=True)
+    with pytest.raises(PreflightRefused, match="runs no migration"):
+        second.rollback(1)
+
+
+def test_a_destroy_of_what_was_never_recorded_notes_nothing() -> None:
+    site = Site()
+    note_destroyed(site.releases, {}, site.said.append, volumes=True)
+    assert site.cluster.mutations == []
+
+
+class Forbidding(FakeReleases):
+    """Releases may be read and not written."""
+
+    def begin(self, text: str, facts: Mapping[str, str]) -> None:
+        raise OperationFailed("forbidden")
+
+
+def test_a_note_that_is_refused_keeps_nobody_from_destroying(site: Site) -> None:
+    forbidding, said = Forbidding(site.cluster, SHOP), []
+    forbidding.kept = site.releases.kept
+    note_destroyed(forbidding, {}, said.append, volumes=False)
+    assert said == ["warning: deploy.history will still call a release live: forbidden"]
 
 
 def test_resume_does_not_turn_a_rollback_or_a_part_into_a_deploy(second: Site) -> None:

@@ -19,7 +19,8 @@ from bakery_ops.rules.reports import DeployReport
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import Options
 from bakery_ops.workflows import unchanged
-from bakery_ops.workflows.deploy import Ports, Watchers, Wishes, deploy
+from bakery_ops.workflows.deploy import deploy
+from bakery_ops.workflows.deploy_ports import Ports, Watchers, Wishes
 from bakery_ops.workflows.rollout import World, drive
 from bakery_ops.workflows.unchanged import Quick, Standing
 from tests.fakes import FakeCluster, FakeInbox, FakeJournal, InlineExecutor
@@ -244,7 +245,7 @@ def test_a_look_that_grew_old_while_images_were_built_is_taken_again(platform: P
         deployed(platform, build_and_break)
 
 
-@pytest.mark.parametrize("wishes", [{"dry_run": True}, {"only": ("web",)}])
+@pytest.mark.parametrize("wishes", [{"dry_run": True}, {"only": ("web",)}, {"rerun": ("seed",)}])
 def test_who_asks_for_more_than_a_look_gets_it(platform: Platform, wishes: dict[str, Any]) -> None:
     with pytest.raises(LongWayError):
         deployed(platform, lambda names: None, **wishes)

@@ -62,10 +62,15 @@ class Cluster:
         return [{"apiVersion": "apps/v1", "kind": kind, "metadata": metadata, "spec": spec, "status": status}]
 
 
+def nobody(seen):
+    """No Job is known to have completed."""
+    return ()
+
+
 def settled(looks: int):
     clock = FakeClock(1_000.0)
     graph = build_graph(load(TEXT, "test", namespace="shop"))
-    report = verify_settled(Cluster(looks), graph, clock, ClusterFacts(), simulated=True)
+    report = verify_settled(Cluster(looks), graph, clock, ClusterFacts(), simulated=True, done=nobody)
     return report, clock.now() - 1_000.0
 
 
@@ -113,6 +118,6 @@ class Probed(Cluster):
 def test_a_service_is_asked_again_only_while_it_answers_slowly_or_badly(answers, asked, state):
     cluster = Probed(*answers)
     graph = build_graph(load(SERVICE, "test", namespace="shop"))
-    report = verify(cluster, graph, FakeClock(), ClusterFacts(), simulated=False, only=["health"])
+    report = verify(cluster, graph, FakeClock(), ClusterFacts(), simulated=False, only=["health"], done=nobody)
     assert [result.state for result in report.results] == [state]
     assert cluster.asked == asked

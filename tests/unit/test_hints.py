@@ -1,0 +1,39 @@
+"""The commands that a deploy ends with lead to the place it went to."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from bakery_ops.bootstrap import Target
+from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.deploying import address
+from bakery_ops.model.profile import configuration
+
+PROFILE = configuration({"profiles": {"dev": {"overlay": "k8s"}}}, {}, source="test").profile("dev")
+PLACE = Place(Path("/kube/config"), "kind-shop")
+
+
+def test_a_bare_deploy_needs_no_flags_to_be_looked_at():
+    assert Target().words == ()
+
+
+def test_every_flag_that_leads_somewhere_is_repeated_and_a_confirmation_is_not():
+    target = Target("prod", Path("over lay"), "shop", "vps", Path("/k"), "vps")
+    assert target.words == (
+        *("--profile", "prod", "--overlay", "over lay", "--namespace", "shop", "--context", "vps"),
+        *("--kubeconfig", "/k"),
+    )
+
+
+def test_our_own_commands_follow_a_deploy_of_the_profile():
+    found = address(PLACE, Target(kubeconfig=Path("/k")), PROFILE)
+    assert found.invoke == ("--profile", "dev", "--context", "kind-shop", "--kubeconfig", "/k")
+    assert (found.context, found.kubeconfig) == ("kind-shop", "/kube/config")
+
+
+@pytest.mark.parametrize("target", [Target(overlay=Path("theirs")), Target(namespace="shop")])
+def test_where_secrets_are_not_the_profiles_kubectl_is_named_instead(target):
+    assert address(PLACE, target, dataclasses.replace(PROFILE, namespace="shop")).invoke == ()
