@@ -105,7 +105,8 @@ def _require_consistent(options: DeployOptions) -> None:
 def _run(run_id: str, opened: Opened, target: Target, terminal: Terminal) -> Run:
     profile = opened.rendered.profile
     lag = opened.connection.lag.percentile(0.95)
-    return Run(run_id, profile.name, profile.overlay, address(opened.place, target, profile), terminal.elapsed(), lag)
+    where = address(opened.place, target, profile)._replace(is_passing=opened.passes)
+    return Run(run_id, profile.name, profile.overlay, where, terminal.elapsed(), lag)
 
 
 def address(place: clusters.Place, target: Target, profile: Profile) -> Address:

@@ -11,7 +11,7 @@ from bakery_ops.rules.verdict import Verdict
 
 
 def show_status(terminal: Terminal, view: RolloutView) -> None:
-    """A row per workload, and the causes of what is not ready."""
+    """A row per workload, the causes of what is not ready, and the count."""
     rows = [
         (node.name, node.stage.title, node.kind, node.verdict.value, node.message, str(node.restarts or ""))
         for node in view.nodes.values()
@@ -20,6 +20,9 @@ def show_status(terminal: Terminal, view: RolloutView) -> None:
     terminal.table(("name", "stage", "kind", "state", "detail", "restarts"), rows, right=(5,))
     for cause in view.causes:
         terminal.show(cause.sentence, style="bold red")
+    workloads = [node for node in view.nodes.values() if node.is_workload]
+    ready = sum(node.verdict is Verdict.READY for node in workloads)
+    terminal.show(f"{ready} of {len(workloads)} workloads ready", style="bold")
 
 
 def status_document(view: RolloutView) -> dict[str, Any]:

@@ -12,11 +12,12 @@ from bakery_ops.rules.diagnosis import RootCause
 
 class Address(NamedTuple):
     """Where a run went. `kubeconfig`: the file kubectl has to be told of, or "". `invoke`: the flags with which our own
-    commands go there too; () for manifests that are not of a profile."""
+    commands go there too; () for manifests that are not of a profile. `is_passing`: it is gone when the run ends."""
 
     context: str
     kubeconfig: str = ""
     invoke: tuple[str, ...] = ()
+    is_passing: bool = False
 
 
 def next_step(cause: RootCause, ref: ObjectRef, address: Address) -> str:
@@ -24,6 +25,8 @@ def next_step(cause: RootCause, ref: ObjectRef, address: Address) -> str:
 
     Args: ref: The object of the cause's node (of a merged cause: of its first member).
     """
+    if address.is_passing:
+        return "docs/rehearse.md says how to deploy it to a sandbox that stays, to look at it there"
     if cause.state == "is held":
         return _kubectl(address, ref, *_RESUME.get(ref.kind, ("describe",)), str(ref))
     if any(missing.kind == "Secret" for evidence in cause.evidence[:1] for missing in evidence.names):

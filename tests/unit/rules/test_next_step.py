@@ -67,6 +67,12 @@ def test_a_suspended_job_is_resumed_with_a_patch_that_a_shell_reads_as_one_word(
     ]  # fmt: skip
 
 
+def test_nobody_is_sent_to_nodes_that_are_gone():
+    told = next_step(cause("CrashLoopBackOff", "app"), WEB, SANDBOX._replace(is_passing=True))
+    assert "kubectl" not in told
+    assert "docs/rehearse.md" in told
+
+
 def test_a_hostile_name_cannot_leave_its_word():
     told = next_step(cause("ErrImagePull", subject="pod/x; rm -rf /"), WEB, Address("a$(b)"))
     assert shlex.split(told)[2:] == ["a$(b)", "-n", "shop", "describe", "pod/x; rm -rf /"]
