@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from bakery_ops.report.progress import LineProgress
+from bakery_ops.report.progress import LineProgress, sign_of_life
 from bakery_ops.report.terminal import Terminal, literal
 from bakery_ops.rules.rollout.view import NodeView, RolloutView, StageView
 from bakery_ops.rules.verdict import Verdict
@@ -60,6 +60,8 @@ def drawn(view: RolloutView, elapsed: float, *, width: int, height: int) -> Grou
     """The view on a screen of that many characters and lines: the worst first; what has no room is counted."""
     shown = [node for node in view.nodes.values() if _is_shown(node)]
     shown.sort(key=lambda node: (-node.verdict.severity, node.stage.order, node.name))
+    if not shown:
+        return Group(_stages(view, elapsed), Text(literal(sign_of_life(view)), style="dim"))
     room = max(3, height - _CHROME)
     columns = [column for column in _COLUMNS if width >= column.from_width]
     table = Table(box=None, pad_edge=False, header_style="bold", expand=any(column.ratio for column in columns))

@@ -46,7 +46,7 @@ class LineProgress:
         ends = self._tells_rest and bool(self._shown) and view.outcome is None and _workloads_ready(view)
         if ends or self._terminal.elapsed() - self._spoke_at > HEARTBEAT:
             self._tells_rest = self._tells_rest and not ends
-            self._say(_heartbeat(view))
+            self._say(sign_of_life(view))
 
     def _is_news(self, node: NodeView) -> bool:
         if self._shown.get(node.name) is node.verdict:
@@ -77,7 +77,8 @@ def _line(node: NodeView, view: RolloutView) -> str:
     return f"{count}{node.stage.title}: {node.name} {node.verdict.value}{took}{detail}"
 
 
-def _heartbeat(view: RolloutView) -> str:
+def sign_of_life(view: RolloutView) -> str:
+    """What a deploy waits for while nothing changes."""
     late = [node for node in view.nodes.values() if node.verdict is not Verdict.READY]
     # What is on its way says more than what waits for it.
     waiting = sorted([node for node in late if node.is_workload] or late, key=lambda node: node.started is None)

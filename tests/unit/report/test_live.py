@@ -53,6 +53,10 @@ def test_a_wide_screen_shows_what_a_workload_hangs_in_for_whom_since_when_and_it
     assert " ".join(line.split()) == words
 
 
+def test_a_screen_without_workloads_on_their_way_says_what_is_waited_for():
+    assert screen(row("a", Verdict.READY)) == ["  12.0s  services 3/18", "all ready; watching that it stays so"]
+
+
 @pytest.mark.parametrize(
     ("width", "headings"),
     [
