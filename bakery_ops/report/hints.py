@@ -27,7 +27,8 @@ def hints(way: Way, outcome: Outcome, *, is_dry_run: bool) -> list[str]:
     place = ["--context", way.context] if way.context and not way.kubeconfig else []
     words = {"look": shlex.join(["kubectl", *place, "get", "pods", "-n", way.namespace])}
     if outcome is not Outcome.SUCCEEDED:
-        words["go on"] = "the same command again, when what is named above is mended"
+        mended = ", when what is named above is mended" if outcome is Outcome.FAILED else ""
+        words["go on"] = f"the same command again{mended}"
     elif way.is_rollback:
         words["releases"] = _ours(way, "deploy.history", without=("--overlay",))
     else:

@@ -30,6 +30,7 @@ from bakery_ops.workflows.observe import (
     watched_only,
     with_orphans,
 )
+from bakery_ops.workflows.ports import Answer
 from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.verify import verify_settled
 
@@ -198,12 +199,20 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
     home = ObjectRef("", "Namespace", "", ports.namespace)
     body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ports.namespace}}
     for ref, manifest in {home: Manifest(home, "v1", body, "--namespace"), **wanted}.items():
-        if ports.requests.read(ref).status != 404:
+        found = ports.requests.read(ref)
+        if found.status != 404:
+            _require_lasting(ref.name, found)
             continue
         answer = ports.requests.apply(manifest)
         if answer.status >= 300:
             raise PreflightRefused(f"cannot create namespace {ref.name}: {': '.join(refusal(answer))}")
         ports.say(f"namespace {ref.name} created")
+
+
+def _require_lasting(name: str, namespace: Answer) -> None:
+    if (namespace.body.get("metadata") or {}).get("deletionTimestamp"):
+        remedy = f"wait until it is gone, then run again; kubectl describe namespace {name} says what holds it"
+        raise PreflightRefused(f"the namespace {name} is being deleted, and takes nothing new", remedy=remedy)
 
 
 def _require_known(graph: Graph, chosen: Collection[str], names: Sequence[str]) -> None:

@@ -39,6 +39,7 @@ def test_a_dry_run_points_at_nothing_that_it_did_not_do():
 def test_what_did_not_succeed_is_gone_on_with_and_not_verified(outcome):
     text = " ".join(told(PLAIN, outcome))
     assert "go on: the same command again" in text
+    assert ("mended" in text) == (outcome is Outcome.FAILED)
     assert "invoke verify" not in text
 
 

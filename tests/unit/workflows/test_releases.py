@@ -47,6 +47,15 @@ def test_a_job_that_its_ttl_removes_at_once_has_completed_for_the_verification()
     assert len(site.releases.known().releases) == 1
 
 
+def test_a_namespace_that_is_being_deleted_is_not_deployed_to() -> None:
+    site = Site()
+    going = {"name": SHOP, "deletionTimestamp": "2026-01-01T00:00:00Z"}
+    site.cluster.put({"apiVersion": "v1", "kind": "Namespace", "metadata": going})
+    with pytest.raises(PreflightRefused, match="is being deleted") as caught:
+        site.deploy(V1)
+    assert "kubectl describe namespace" in caught.value.remedy
+
+
 def test_an_unchanged_deploy_neither_writes_nor_asks_for_releases(site: Site) -> None:
     """I4"""
     site.cluster.mutations.clear()
