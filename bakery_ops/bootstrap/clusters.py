@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -10,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bakery_ops.bootstrap import Target, sandboxes
-from bakery_ops.bootstrap.session import retry_seconds
+from bakery_ops.bootstrap.session import lock_seconds, retry_seconds
 from bakery_ops.cluster import kubeconfig as kubectl_rules
 from bakery_ops.cluster.connection import Connection, connect
+from bakery_ops.cluster.lease import Lease
 from bakery_ops.errors import PreflightRefused, TargetRefused
 from bakery_ops.model.profile import Profile
 from bakery_ops.report.terminal import Terminal
@@ -75,6 +77,20 @@ def reached(
     place = locate(profile, target, terminal, start=start, reads_only=reads_only)
     with closing(reach(place, profile, terminal.say)) as connection:
         yield place, connection
+
+
+def deploy_lock(connection: Connection, profile: Profile, place: Place, notify: Callable[[str], None]) -> Lease:
+    """The lock of the namespace; whoever meets it held is told how to free it, with the flags that lead there."""
+    file = () if place.kubeconfig is None or place.sandbox is not None else ("--kubeconfig", str(place.kubeconfig))
+    where = ("--profile", profile.name, "--context", place.context, "--namespace", profile.namespace, *file)
+    return Lease(
+        connection.transport,
+        connection.retrier,
+        profile.namespace,
+        duration=lock_seconds(os.environ),
+        notify=notify,
+        unlock=shlex.join(("invoke", "deploy.unlock", *where)),
+    )
 
 
 def _implied(profile: Profile, target: Target) -> str:

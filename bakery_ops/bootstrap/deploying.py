@@ -221,14 +221,7 @@ def _wishes(options: DeployOptions, opened: Opened) -> Wishes:
 
 
 def _lease(opened: Opened, terminal: Terminal) -> Lease:
-    connection = opened.connection
-    return Lease(
-        connection.transport,
-        connection.retrier,
-        opened.rendered.profile.namespace,
-        duration=lock_seconds(os.environ),
-        notify=terminal.say,
-    )
+    return clusters.deploy_lock(opened.connection, opened.rendered.profile, opened.place, terminal.say)
 
 
 def _prove(connection: Connection, graph: Graph, terminal: Terminal) -> None:

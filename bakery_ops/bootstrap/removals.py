@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -11,12 +10,12 @@ from functools import partial
 from bakery_ops.bootstrap import DestroyOptions, clusters
 from bakery_ops.bootstrap.outcomes import EXIT
 from bakery_ops.bootstrap.recording import destruction_of
-from bakery_ops.bootstrap.session import lock_seconds, resolve
+from bakery_ops.bootstrap.session import resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.contents import ApiContents
 from bakery_ops.cluster.inventory import ApiInventory, elsewhere
 from bakery_ops.cluster.journal import ApiJournal
-from bakery_ops.cluster.lease import Lease, this_run
+from bakery_ops.cluster.lease import this_run
 from bakery_ops.errors import ExitCode, TargetRefused
 from bakery_ops.model.profile import Profile
 from bakery_ops.report import removals
@@ -33,7 +32,7 @@ def destroy(options: DestroyOptions) -> ExitCode:
     terminal = Terminal()
     profile = resolve(options.target)
     with clusters.reached(profile, options.target, terminal, reads_only=options.dry_run) as (place, connection):
-        ports = _ports(connection, profile, terminal)
+        ports = _ports(connection, profile, place, terminal)
         decided = survey(ports, volumes=options.volumes)
         as_json = options.output == "json"
         if not as_json:
@@ -70,9 +69,9 @@ def _confirm(decided: Removal, namespace: str, given: str | None) -> None:
         )
 
 
-def _ports(connection: Connection, profile: Profile, terminal: Terminal) -> Ports:
+def _ports(connection: Connection, profile: Profile, place: clusters.Place, terminal: Terminal) -> Ports:
     transport, retrier, namespace = connection.transport, connection.retrier, profile.namespace
-    lease = Lease(transport, retrier, namespace, duration=lock_seconds(os.environ), notify=terminal.say)
+    lease = clusters.deploy_lock(connection, profile, place, terminal.say)
     return Ports(
         namespace=namespace,
         requests=connection.requests,

@@ -61,7 +61,9 @@ class Lease:
         renew_every: float = RENEW_EVERY,
         notify: Callable[[str], None] = lambda line: None,
         sleep: Callable[[float], None] = time.sleep,
+        unlock: str = "invoke deploy.unlock",
     ) -> None:
+        self._unlock = unlock
         self._access = Access(transport, retrier, "lease", _TIMEOUTS)
         self._ref = ObjectRef("coordination.k8s.io", "Lease", namespace, NAME)
         self._duration, self._renew_every = duration, renew_every
@@ -168,7 +170,7 @@ class Lease:
     def _locked(self, holder: Holder) -> Locked:
         return Locked(
             self._held_by(holder),
-            remedy=f"Wait for it. If that run is dead for certain: invoke deploy.unlock --holder {holder.id}",
+            remedy=f"Wait for it. If that run is dead for certain: {self._unlock} --holder {holder.id}",
             details=(f"holder {holder.id}", f"host {holder.host}", f"since {holder.since}", f"phase {holder.phase}"),
         )
 

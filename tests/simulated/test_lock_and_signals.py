@@ -81,7 +81,8 @@ def test_a_second_deploy_is_refused_with_who_holds_the_lock_and_writes_nothing(s
         status = invoke("deploy.status", "--overlay", str(site.folder / "overlay"), *site.words())
         output, _ = first.communicate(timeout=120)
     assert (second.status, second.mutations) == (6, []), second.output
-    for word in ("Another run holds the lock", f"holder {holder}", "host ", "since 20", "phase deploy"):
+    unlock = f"--namespace {site.namespace}"
+    for word in ("Another run holds the lock", f"holder {holder}", "host ", "since 20", "phase deploy", unlock):
         assert word in second.output
     assert f"lock: held by {holder}" in status.stdout
     assert first.returncode == 0, output
