@@ -58,7 +58,9 @@ def test_only_a_container_that_restarted_has_a_previous_log():
 
 
 @pytest.mark.parametrize(
-    ("cluster", "why"), [(FakeCluster(), "not in the cluster"), (deployed(pods=False), "no pods")], ids=str
+    ("cluster", "why"),
+    [(FakeCluster(), "not in the cluster"), (deployed(pods=False), "no pods")],
+    ids=["no workload", "no pods"],
 )
 def test_what_is_not_there_is_an_error_and_not_an_empty_log(cluster, why):
     with pytest.raises(OperationFailed, match=why):
