@@ -10,13 +10,12 @@ import socket
 import ssl
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import urllib3
-from urllib3.util.ssl_ import create_urllib3_context
 
 from bakery_ops import __version__
 from bakery_ops.cluster.kubeconfig import Context
@@ -103,8 +102,23 @@ def _headers(user: Mapping[str, Any], identification: Identification) -> dict[st
     return headers
 
 
+class SettledTls(ssl.SSLContext):
+    """Says once that we speak HTTP/1.1, and is safe to share between threads from then on.
+
+    urllib3 says it again before every handshake (urllib3/urllib3#3036). OpenSSL frees the old text then, while another
+    thread may be copying it: a server answers such a ClientHello with "decode error" (python/cpython#141012).
+    """
+
+    def __init__(self, _protocol: int) -> None:
+        super().set_alpn_protocols(["http/1.1"])
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """Nothing: that was settled at the beginning."""
+
+
 def _tls_context(context: Context, identification: Identification) -> ssl.SSLContext:
-    tls = create_urllib3_context()
+    tls = SettledTls(ssl.PROTOCOL_TLS_CLIENT)
+    tls.minimum_version = ssl.TLSVersion.TLSv1_2
     if context.cluster.get("insecure-skip-tls-verify"):
         urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # asked for, as with kubectl
         tls.check_hostname = False

@@ -57,10 +57,17 @@ def _reason(error: NewConnectionError) -> str:
     return detail.lower() or "connection refused"
 
 
+# What either side says when trying again cannot help; any other alert is a connection that broke.
+_REFUSALS = (
+    "CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED", "HANDSHAKE_FAILURE", "PROTOCOL_VERSION", "INSUFFICIENT_SECURITY",
+    "UNRECOGNIZED_NAME", "NO_APPLICATION_PROTOCOL", "WRONG_VERSION", "RECORD_LAYER_FAILURE",
+)  # fmt: skip
+
+
 def _tls_refusal(error: SSLError) -> str:
-    """Why one side rejected the other's certificate; "" for an end of stream, which is a broken connection."""
+    """Why one side will not speak to the other: its certificate, or that it does not speak TLS at all; "" otherwise."""
     cause = error.args[0] if error.args else error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return cause.verify_message
     reason = str(getattr(cause, "reason", "") or "")
-    return reason.replace("_", " ").lower() if "ALERT" in reason or "WRONG_VERSION" in reason else ""
+    return reason.replace("_", " ").lower() if any(word in reason for word in _REFUSALS) else ""
