@@ -9,7 +9,17 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from bakery_ops.errors import UsageError
-from bakery_ops.model.words import hint, unknown
+from bakery_ops.model.words import hint, nearest, unknown
+
+# Settings from the environment that are no key of a profile.
+_OTHER_VARIABLES = (
+    "BAKERY_PROFILE",
+    "BAKERY_CACHE_DIR",
+    "BAKERY_STATE_DIR",
+    "BAKERY_LOCK_SECONDS",
+    "BAKERY_RETRY_SECONDS",
+)
+_GUARDS = ("contexts", "protected", "cluster")
 
 IMAGE_SOURCES = ("sandbox", "skaffold", "present")
 ENGINES = ("staged", "skaffold")
@@ -76,10 +86,11 @@ class Configuration(NamedTuple):
 def configuration(table: Mapping[str, Any], environment: Mapping[str, str], *, source: str) -> Configuration:
     """Read the parsed TOML `table` (from `source`, for errors) and BAKERY_* variables into profiles.
 
-    Raises: UsageError that lists every unknown key, wrong type and missing overlay at once.
+    Raises: UsageError that lists every unknown key, wrong type, missing overlay and misspelled variable at once.
     """
     sections = {"default-profile", "profiles"}
     problems = [f"unknown key {key!r}; {hint(key, sections)}" for key in sorted(table.keys() - sections)]
+    variables = _misspelled(environment)
     profiles: dict[str, Profile] = {}
     origins: list[Origin] = []
     for name, entries in (table.get("profiles") or {}).items():
@@ -93,8 +104,10 @@ def configuration(table: Mapping[str, Any], environment: Mapping[str, str], *, s
         else:
             problems.append(f"profiles.{name}: 'overlay' is missing")
     default = environment.get("BAKERY_PROFILE") or table.get("default-profile") or next(iter(profiles), "")
-    if problems:
-        raise UsageError(f"{source} has {len(problems)} problem(s)", details=problems)
+    if problems or variables:
+        where = " and ".join([source] * bool(problems) + ["the environment"] * bool(variables))
+        count = len(problems) + len(variables)
+        raise UsageError(f"{count} problem(s) in {where}", details=[*problems, *variables])
     return Configuration(profiles, str(default), tuple(origins))
 
 
@@ -107,10 +120,10 @@ def _merge(
     origins: list[Origin] = []
     for field in fields(Profile):
         key = field.name.replace("_", "-")
-        variable = f"BAKERY_{field.name.upper()}"
+        variable = _variable(field.name)
         if field.name == "name":
             continue
-        if variable in environment and key not in ("contexts", "protected", "cluster"):
+        if variable in environment and key not in _GUARDS:
             raw, origin = environment[variable], f"environment {variable}"
         elif key in entries:
             raw, origin = entries[key], source
@@ -124,6 +137,23 @@ def _merge(
         except UsageError as error:
             problems.append(f"profiles.{name}.{key} ({origin}): {error}")
     return values, origins
+
+
+def _variable(name: str) -> str:
+    return f"BAKERY_{name.upper()}"
+
+
+def _misspelled(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and are none; what looks like nothing of ours is somebody else's."""
+    settings = {_variable(field.name): field.name for field in fields(Profile) if field.name != "name"}
+    known = [*settings, *_OTHER_VARIABLES]
+    problems = []
+    for variable in sorted(environment):
+        if settings.get(variable) in _GUARDS:
+            problems.append(f"environment {variable}: guards a target, so it is read from the file alone")
+        elif variable.startswith("BAKERY_") and variable not in known and (close := nearest(variable, known, 0.85)):
+            problems.append(f"environment {variable}: unknown; did you mean {close}?")
+    return problems
 
 
 def _shown(value: Any) -> str:

@@ -9,9 +9,9 @@ _LISTED = 30
 _WITH_MATCH = 20  # with a near match, more names than these only push it off the screen
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word most like `word`, or "" when none is close."""
-    matches = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.5)
+def nearest(word: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """The known word most like `word`, or "" when none is as like as `likeness` (0 to 1: difflib's ratio)."""
+    matches = difflib.get_close_matches(word, sorted(known), n=1, cutoff=likeness)
     return matches[0] if matches else ""
 
 

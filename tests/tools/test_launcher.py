@@ -1,4 +1,4 @@
-"""`./invoke` on its own: environments that are prepared, replaced and shared, with a program that stands in for ours."""
+"""`./invoke` on its own: environments that are prepared, replaced and shared, with a stand-in for our program."""
 
 from __future__ import annotations
 

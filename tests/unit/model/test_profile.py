@@ -27,10 +27,36 @@ def test_values_are_shown_as_they_would_be_written():
     assert shown["contexts"] == "kind-*"
 
 
-def test_the_environment_cannot_widen_the_contexts_a_profile_accepts():
-    read = configuration(TABLE, {"BAKERY_CONTEXTS": "*"}, source="bakery.toml")
-    assert not read.profile("dev").accepts("prod")
-    assert read.profile("dev").accepts("kind-local")
+@pytest.mark.parametrize("variable", ["BAKERY_CONTEXTS", "BAKERY_CLUSTER", "BAKERY_PROTECTED"])
+def test_the_environment_cannot_widen_what_a_profile_accepts(variable):
+    with pytest.raises(UsageError) as caught:
+        configuration(TABLE, {variable: "*"}, source="bakery.toml")
+    assert list(caught.value.details) == [f"environment {variable}: guards a target, so it is read from the file alone"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("BAKERY_NAMESPCE", "BAKERY_NAMESPACE"),
+        ("BAKERY_PROFIL", "BAKERY_PROFILE"),
+        ("BAKERY_NOPROGRESS", "BAKERY_NO_PROGRESS"),
+        ("BAKERY_CONTEXT", "BAKERY_CONTEXTS"),
+        ("BAKERY_LOCK_SECOND", "BAKERY_LOCK_SECONDS"),
+    ],
+)
+def test_a_misspelled_variable_is_no_setting_that_is_silently_ignored(typed, meant):
+    with pytest.raises(UsageError) as caught:
+        configuration(TABLE, {typed: "x"}, source="bakery.toml")
+    assert list(caught.value.details) == [f"environment {typed}: unknown; did you mean {meant}?"]
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["BAKERY_RUNS", "BAKERY_SEED", "BAKERY_DEPLOY", "BAKERY_WHOLE_SWEEP", "BAKERY_UPDATE_GOLDEN", "BAKERY_TOKEN",
+     "BAKERY_SANDBOX_DIRECTORY", "BAKERY_IA_VERSION", "NAMESPACE"],
+)  # fmt: skip
+def test_what_is_like_nothing_of_ours_is_somebody_elses(variable):
+    assert configuration(TABLE, {variable: "x"}, source="bakery.toml").profile("dev").namespace == "bakery-ia"
 
 
 def test_an_unknown_profile_names_the_nearest():
