@@ -118,12 +118,18 @@ def last_write(noted: Sequence[Noted], names: frozenset[str]) -> float | None:
     return max(times, default=None)
 
 
-def all_ready(noted: Sequence[Noted], deployments: frozenset[str], namespace: str) -> float | None:
-    """When the controller reported the last of these Deployments completely available; None while one is not."""
+def ready_times(noted: Sequence[Noted], namespace: str) -> dict[str, float]:
+    """When the controller first reported each Deployment completely available, by name."""
     first: dict[str, float] = {}
     for one in noted:
         if one.user == _CONTROLLER and one.namespace == namespace and one.code < 300 and _is_complete(one.body):
             first.setdefault(one.name, one.answered)
+    return first
+
+
+def all_ready(noted: Sequence[Noted], deployments: frozenset[str], namespace: str) -> float | None:
+    """When the last of these Deployments was completely available; None while one is not."""
+    first = ready_times(noted, namespace)
     return max(first.values()) if deployments and deployments <= first.keys() else None
 
 

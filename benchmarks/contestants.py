@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from benchmarks.surroundings import KUBECTL, ROOT, SCRIPTS, surroundings
 from benchmarks.workloads import Workload
 
 OURS = "bakery_ops"
+_PAINT = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colours and cursor movements of a terminal
 LOOKS_ON = 10.0  # the stability window: `Options.stability`
 
 
@@ -47,15 +49,22 @@ class Contestant(NamedTuple):
     verdict: Callable[[Run], float] = lambda run: run.ended
 
 
-def our_verdict(run: Run) -> float:
-    """The last "ready" of a Deployment in the run's record, whose times are the server's to within milliseconds."""
-    folder = re.findall(r"^\s+report: (.+)$", run.output, re.MULTILINE)[-1]
+def our_verdicts(run: Run) -> dict[str, float]:
+    """The last "ready" of each Deployment in the run's record, by name; its times are the server's to within
+    milliseconds."""
+    folder = re.findall(r"report: (\S+)", _PAINT.sub("", run.output))[-1]
     lines = (ROOT / folder / "events.ndjson").read_text().splitlines()
     events = [json.loads(line) for line in lines]
-    ready = [
-        one["at"] for one in events if one["type"] == "verdict" and one["to"] == "ready" and one["kind"] == "Deployment"
-    ]
-    return float(max(ready))
+    return {
+        one["node"].rpartition("/")[2]: float(one["at"])
+        for one in events
+        if one["type"] == "verdict" and one["to"] == "ready" and one["kind"] == "Deployment"
+    }
+
+
+def our_verdict(run: Run) -> float:
+    """When the last Deployment was "ready" to us."""
+    return max(our_verdicts(run).values())
 
 
 def ours(workload: Workload, stage: Stage) -> tuple[str, ...]:
@@ -96,22 +105,36 @@ def _skaffold(program: Path, *flags: str) -> Callable[[Workload, Stage], tuple[s
     return argv
 
 
+def _helm(program: Path, *flags: str) -> Callable[[Workload, Stage], tuple[str, ...]]:
+    def argv(workload: Workload, stage: Stage) -> tuple[str, ...]:
+        chart = stage.home / f"chart-{workload.namespace}"
+        shutil.copytree(workload.folder, chart / "templates", dirs_exist_ok=True)
+        (chart / "Chart.yaml").write_text("apiVersion: v2\nname: benchmark\nversion: 0.1.0\n")
+        command = (str(program), "upgrade", "--install", "benchmark", str(chart))
+        return (*command, "--namespace", workload.namespace, f"--kube-context={stage.context}", *flags)
+
+    return argv
+
+
 def contestants(say: Callable[[str], None]) -> tuple[list[Contestant], list[Contestant]]:
     """Those that apply, and those that apply and wait for all; ours always waits. Builds what is missing."""
     kapp = build_tool("kapp", repository=ROOT, say=say)
     skaffold = build_tool("skaffold", repository=ROOT, say=say)
+    helm = build_tool("helm", repository=ROOT, say=say)
     we = Contestant(OURS, ours, waits=True, looks_on=LOOKS_ON, verdict=our_verdict)
     applying = [
         we,
         Contestant("kubectl apply --server-side", lambda one, stage: kubectl_apply(one, stage, "--server-side")),
         Contestant("kubectl apply", kubectl_apply),
         Contestant("kapp deploy --wait=false", _kapp(kapp, "--wait=false")),
+        Contestant("helm upgrade --install", _helm(helm)),
         Contestant("skaffold run --status-check=false", _skaffold(skaffold, "--status-check=false")),
     ]
     waiting = [
         we,
         Contestant("kubectl apply + rollout status", apply_then_rollout_status, waits=True),
         Contestant("kapp deploy", _kapp(kapp), waits=True),
+        Contestant("helm upgrade --install --wait", _helm(helm, "--wait"), waits=True),
         Contestant("skaffold run", _skaffold(skaffold), waits=True),
     ]
     return applying, waiting

@@ -126,6 +126,8 @@ GOALS = (
          _times("wait", "skaffold run", "net", 10, 0.0)),
     Goal("verdict after the last Deployment was available", "at most 100 ms",
          _most("wait", "verdict", 0.1, "ms", round_trip_ms=0.0)),
+    Goal("from the server's commit to our verdict, p99 while drawing", "at most 50 ms",
+         _most("delay", "p99", 0.05, "ms")),
     Goal("requests of a whole deploy", "a tenth of Skaffold's", _share),
     Goal("peak memory of a whole deploy, 18 services", "at most 120 MB",
          _most("growth", "peak_mb", 120, "MB", services=18)),

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import statistics
 import subprocess
 import tempfile
+import termios
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 TIMED_OUT = -int(signal.SIGKILL)
 
@@ -47,34 +49,60 @@ def run(
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     timeout: float = 600.0,
+    terminal: bool = False,
 ) -> Run:
-    """Run to the end, in a process group of its own that is ended as a whole when `timeout` (seconds) has passed."""
-    with tempfile.TemporaryFile() as output:
-        began, started = time.time(), time.monotonic()
-        process = subprocess.Popen(
-            [str(part) for part in argv],
-            cwd=cwd,
-            env={**os.environ, **(env or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            process_group=0,
-        )
-        timer = threading.Timer(timeout, _end, [process.pid])
-        timer.start()
-        try:
-            _, status, used = os.wait4(process.pid, 0)
-        except BaseException:
-            _end(process.pid)
-            process.wait()
-            raise
-        finally:
-            timer.cancel()
-        wall = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        text = output.read().decode("utf-8", "replace")
+    """Run to the end, in a process group of its own that is ended as a whole when `timeout` (seconds) has passed.
+
+    `terminal`: what it writes goes to a terminal of 160 x 50, and what it draws there is the output.
+    """
+    with tempfile.TemporaryFile() as kept:
+        with _screen(kept) if terminal else nullcontext(kept) as output:
+            began, started = time.time(), time.monotonic()
+            process = subprocess.Popen(
+                [str(part) for part in argv],
+                cwd=cwd,
+                env={**os.environ, **(env or {})},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                process_group=0,
+            )
+            timer = threading.Timer(timeout, _end, [process.pid])
+            timer.start()
+            try:
+                _, status, used = os.wait4(process.pid, 0)
+            except BaseException:
+                _end(process.pid)
+                process.wait()
+                raise
+            finally:
+                timer.cancel()
+            wall = time.monotonic() - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+        kept.seek(0)
+        text = kept.read().decode("utf-8", "replace")
     return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, process.returncode, text, began)
+
+
+@contextmanager
+def _screen(kept: IO[bytes]) -> Iterator[int]:
+    """A terminal to draw on; what is drawn is copied to `kept`."""
+    reader, writer = pty.openpty()
+    termios.tcsetwinsize(writer, (50, 160))
+
+    def copy() -> None:
+        with suppress(OSError):  # how Linux says that the last writer is gone
+            while piece := os.read(reader, 65536):
+                kept.write(piece)
+
+    thread = threading.Thread(target=copy, name="screen")
+    thread.start()
+    try:
+        yield writer
+    finally:
+        os.close(writer)
+        thread.join()
+        os.close(reader)
 
 
 def _end(group: int) -> None:

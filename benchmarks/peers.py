@@ -1,4 +1,4 @@
-"""Ours beside kubectl, kapp and Skaffold: one command for every table of docs/benchmarks.md.
+"""Ours beside kubectl, kapp, Helm and Skaffold: one command for every table of docs/benchmarks.md.
 
 python -m benchmarks.peers                                        all rows, at 0 and 20 ms of round trip
 python -m benchmarks.peers --only unchanged --rounds 5 --round-trip-ms 20
@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from bakery_ops.report.runs import write_whole
-from benchmarks import contest, growth, offline, report
+from benchmarks import contest, delay, growth, offline, report
 from benchmarks.contest import Match
 from benchmarks.contestants import Contestant, Stage, contestants
 from benchmarks.ground import Ground, ground
 from benchmarks.relay import relayed
 
 CONTESTS = ("apply", "unchanged", "wait")
-ROWS = (*CONTESTS, "growth", "offline")
+ROWS = (*CONTESTS, "delay", "growth", "offline")
 LOADED = ("kubectl apply --server-side", "kapp deploy")  # the peers that are shown growing
 _BEGAN = time.monotonic()
 
@@ -64,6 +64,11 @@ def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     applying, waiting = contestants(_say)
     if set(chosen) & set(CONTESTS):
         yield from _contests(options, applying, waiting)
+    if "delay" in chosen:
+        with ground(_say) as place:
+            home = place.folder / "home"
+            home.mkdir()
+            yield delay.row(place, Stage(place.kubeconfig, place.context, home), options.rounds, _say)
     if "growth" in chosen:
         peers = [tool for tool in [*applying, *waiting] if tool.name in LOADED]
         yield from growth.rows(peers, options.services or growth.SIZES, _say)

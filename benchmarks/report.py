@@ -37,7 +37,7 @@ def _seconds(field: str) -> Cell:
             return "–"
         low, middle, high = value
         digits = 3 if middle < 1 else 2 if middle < 10 else 1
-        alone = entry["rounds"] == 1
+        alone = low == middle == high
         return f"{middle:.{digits}f}" if alone else f"{middle:.{digits}f} ({low:.{digits}f}–{high:.{digits}f})"
 
     return cell
@@ -86,6 +86,15 @@ TABLES: Mapping[str, Table] = {
         lambda row: f"Notice that the last Deployment is ready, {_at(row)}",
         "verdict",
         (("verdict, s", _seconds("verdict")), ("end of the command, s", _seconds("notice")), ("runs", _outcome)),
+    ),
+    "delay": Table(
+        lambda row: f"From commit to verdict, {row['deployments']} Deployments, while drawing",
+        "p99",
+        (
+            *((f"{field}, s", _seconds(field)) for field in ("p50", "p95", "p99", "most")),
+            ("samples", lambda entry: str(entry["samples"])),
+            ("runs", lambda entry: str(entry["rounds"])),
+        ),
     ),
     "growth": Table(
         lambda row: f"The platform with {row['services']} services, {row['objects']} objects",
