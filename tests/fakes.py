@@ -76,16 +76,19 @@ class FakeCluster:
 
     # Requests ---------------------------------------------------------------------------------------------------
 
-    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Answer:
+    def apply(
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = FIELD_MANAGER
+    ) -> Answer:
         ref = manifest.ref
         self.calls.append(("dry-run" if dry_run else "apply", ref))
         if (fault := self._fault("apply", ref)) is not None:
             return fault
         if not dry_run:
             self.about_to_mutate()
-        desired = {key: value for key, value in manifest.body.items() if key != "status"}
+        desired = copy.deepcopy({key: value for key, value in manifest.body.items() if key != "status"})
         stored = self.stored.get(ref)
-        answer = self._applied(ref, stored, copy.deepcopy(desired), manifest.api_version, force=force, dry_run=dry_run)
+        ours = (manager, "Apply")
+        answer = self._applied(ref, stored, desired, manifest.api_version, ours, force=force, dry_run=dry_run)
         if not dry_run and answer.status < 300:
             self.mutated("apply", ref)
         return answer
@@ -96,12 +99,12 @@ class FakeCluster:
         stored: Stored | None,
         desired: dict[str, Any],
         api_version: str,
+        ours: tuple[str, str],
         *,
         force: bool,
         dry_run: bool,
     ) -> Answer:
         wanted = leaves(desired)
-        ours = (FIELD_MANAGER, "Apply")
         if uid := (desired.get("metadata") or {}).pop("uid", None):
             if stored is None or stored.body["metadata"]["uid"] != uid:
                 return _refused(409, "Conflict", f"the UID in the precondition ({uid}) is not that of the object")

@@ -49,6 +49,7 @@ def runs(count: int) -> settings:
 
 NAMESPACE = "bakery-ia"
 _GROUPS = {
+    "HorizontalPodAutoscaler": "autoscaling",
     "Deployment": "apps",
     "StatefulSet": "apps",
     "DaemonSet": "apps",

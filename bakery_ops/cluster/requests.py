@@ -34,8 +34,10 @@ class ApiRequests:
     def __init__(self, transport: Transport, retrier: Retrier, discovery: Discovery, lag: LagMeter) -> None:
         self._transport, self._retrier, self._discovery, self._lag = transport, retrier, discovery, lag
 
-    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Answer:
-        """Server-side apply with our field manager; fieldValidation=Strict on dry runs.
+    def apply(
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = FIELD_MANAGER
+    ) -> Answer:
+        """Server-side apply, with our field manager unless another is named; fieldValidation=Strict on dry runs.
 
         A write whose outcome is unknown is read back by name before it is sent again (F8, F9): a Job that ran and was
         removed between two attempts must not run twice.
@@ -45,7 +47,7 @@ class ApiRequests:
         if resource is None:
             return _not_served(ref.group, ref.kind)
         path = resource.path(ref.namespace, ref.name, api_version=manifest.api_version)
-        query: dict[str, str | int | bool] = {"fieldManager": FIELD_MANAGER, "force": force}
+        query: dict[str, str | int | bool] = {"fieldManager": manager, "force": force}
         if dry_run:
             query |= {"dryRun": "All", "fieldValidation": "Strict"}
         body = _encode(manifest.body)

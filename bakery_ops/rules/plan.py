@@ -14,6 +14,7 @@ from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import wanted
 from bakery_ops.rules.drift import drift
+from bakery_ops.rules.handover import autoscaled, replicas_to_keep
 
 Live = Mapping[str, Any]
 
@@ -62,6 +63,7 @@ class Step(NamedTuple):
         content_hash: Of the wanted manifest.
         uid: Of the live object, or "".
         recorded: The journal already says this hash is ready, so it need not be written again.
+        replicas: The number that is handed over to an autoscaler before the write; None for none.
     """
 
     node: str
@@ -70,6 +72,7 @@ class Step(NamedTuple):
     content_hash: str
     uid: str = ""
     recorded: bool = False
+    replicas: int | None = None
 
 
 class PruneStep(NamedTuple):
@@ -131,11 +134,17 @@ def plan(
             raise TargetRefused(f"--recreate never deletes a {graph[name].ref.kind}: {name} holds data")
     recorded = journal or {}
     upstream = graph.upstream(only)
+    scaled = autoscaled(graph)
     steps = {
         name: _anew(_step(node, live.get(node.ref), recorded.get(name), name in rerun), name in recreate)
         if not only or name in only
         else _watched(node, live.get(node.ref), name in upstream)
         for name, node in graph.items()
+    }
+    steps |= {
+        name: step._replace(replicas=replicas_to_keep(graph[name].manifest, live[graph[name].ref]))
+        for name, step in steps.items()
+        if step.action is Action.APPLY and step.uid and graph[name].ref in scaled
     }
     orphans = () if only else _orphans(graph, live, tuple(inventory), prune, prune_kinds, allow_mass_prune)
     return Plan(steps, orphans)

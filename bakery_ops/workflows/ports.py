@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bakery_ops.model.answer import Answer as Answer  # the value these ports speak in
+from bakery_ops.model.contract import FIELD_MANAGER
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.rules.plan import JournalEntry, Live, Recorded
 
@@ -57,8 +58,10 @@ class Requests(Protocol):
     Raises: ClusterUnreachable when the retry budget is used up. An HTTP refusal (4xx) is an Answer, not an error.
     """
 
-    def apply(self, manifest: Manifest, *, dry_run: bool = False, force: bool = False) -> Answer:
-        """Server-side apply with our field manager; fieldValidation=Strict on dry runs."""
+    def apply(
+        self, manifest: Manifest, *, dry_run: bool = False, force: bool = False, manager: str = FIELD_MANAGER
+    ) -> Answer:
+        """Server-side apply, with our field manager unless another is named; fieldValidation=Strict on dry runs."""
 
     def read(self, ref: ObjectRef) -> Answer: ...
 

@@ -13,6 +13,7 @@ from bakery_ops.model.content import recorded_hash, stamped
 from bakery_ops.model.graph import Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
 from bakery_ops.model.manifest import Manifest
+from bakery_ops.rules.handover import HANDOVER_MANAGER, handover
 from bakery_ops.rules.plan import Step
 from bakery_ops.rules.rollout.events import (
     ApplyAccepted,
@@ -61,6 +62,10 @@ class Carrier:
         since = self._clock.now()
         manifest = stamped(node.manifest, step.content_hash, fence=self._fence)
         try:
+            if step.replicas is not None:
+                kept = self._requests.apply(handover(node.manifest, step.replicas), manager=HANDOVER_MANAGER)
+                if kept.status >= 300:
+                    return ApplyRejected(self._clock.now(), node.name, *refusal(kept))
             answer = self._requests.apply(manifest, force=self._force)
             if answer.status >= 500:
                 answer = self._read_back(manifest, step.content_hash, answer)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from bakery_ops.model.content import stamped
 from bakery_ops.model.graph import Node
 from bakery_ops.model.manifest import Manifest
+from bakery_ops.rules.handover import with_replicas
 from bakery_ops.rules.plan import ANEW, Step
 from bakery_ops.workflows.ports import Answer
 from bakery_ops.workflows.rollout_requests import refusal
@@ -22,6 +23,8 @@ def trial(node: Node, step: Step) -> Manifest:
     comes only after the old object was deleted comes too late.
     """
     manifest = stamped(node.manifest, step.content_hash)
+    if step.replicas is not None:
+        return with_replicas(manifest, step.replicas)
     if step.action not in ANEW:
         return manifest
     name = trial_name(node.ref.name)

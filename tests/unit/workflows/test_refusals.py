@@ -53,7 +53,7 @@ def test_a_class_that_the_render_brings_or_that_nobody_could_read_is_not_missed(
 class Refusing(FakeCluster):
     """Refuses every dry run of a Deployment with the words of a server."""
 
-    def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False) -> Answer:
+    def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False, manager: str = "us") -> Answer:
         if dry_run and manifest.ref.kind == "Deployment":
             message = f'Deployment "{manifest.ref.name}" is invalid: spec.selector: field is immutable'
             return Answer(422, {}, "Invalid", message)
