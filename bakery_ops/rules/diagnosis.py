@@ -184,6 +184,11 @@ def _missing(graph: Graph, ref: ObjectRef, sharing: list[RootCause]) -> RootCaus
     )
 
 
+def tallied(graph: Graph, names: set[str]) -> tuple[tuple[str, ...], tuple[tuple[Stage, int], ...]]:
+    """`blocked` and `counts` of a cause that holds up `names`."""
+    return _ordered(graph, names), _counts(graph, names)
+
+
 def _ordered(graph: Graph, names: set[str]) -> tuple[str, ...]:
     return tuple(name for name in graph if name in names) if names else ()
 

@@ -6,20 +6,21 @@ gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from bakery_ops.errors import PreflightRefused, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
+from bakery_ops.rules import cluster_dns
 from bakery_ops.rules.plan import Action, Plan, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport, VerifyReport
 from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS
-from bakery_ops.rules.rollout.result import RolloutResult
+from bakery_ops.rules.rollout.result import RolloutResult, Status
 from bakery_ops.workflows import preflight, rollout, unchanged
 from bakery_ops.workflows.deploy_ports import Lock, Ports, Watchers, Wishes, as_planned
 from bakery_ops.workflows.observe import (
@@ -67,6 +68,8 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     part = graph.part(chosen) if chosen else graph
     this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
     preflight.classes_exist(graph, this.facts)
+    if part.workloads() and (outage := preflight.names_resolve(ports.requests)) is not None:
+        ports.say(f"{outage}; going on, since it may be starting")
     ports.prove_capacity(part)
     if wishes.dry_run:
         return DeployReport(_decide(this)[0])
@@ -101,10 +104,19 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
         ports.recording.begin(decided)
     result = _roll_out(this, decided, seen, lock)
     if result.outcome is not Outcome.SUCCEEDED:
-        return DeployReport(decided, result)
+        return DeployReport(decided, _explained(this, result))
     if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
         ports.inventory.write(sorted(ours - gone))
     return DeployReport(decided, result, _prove(this, decided, seen, result))
+
+
+def _explained(this: _Deploy, result: RolloutResult) -> RolloutResult:
+    """What the graph cannot know of: names that do not resolve make every service look guilty."""
+    if result.outcome is Outcome.INTERRUPTED or not result.causes or result.count(Status.UNKNOWN):
+        return result  # nobody waits for an answer, or the API server gives none
+    if (outage := preflight.dns_outage(this.ports.requests)) is None:
+        return result
+    return replace(result, causes=cluster_dns.explained(result.causes, this.graph, outage))
 
 
 def _roll_out(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> RolloutResult:

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from bakery_ops.errors import OperationFailed, PreflightRefused
+from bakery_ops.errors import BakeryError, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
+from bakery_ops.rules import cluster_dns
+from bakery_ops.rules.cluster_dns import Outage
 from bakery_ops.rules.plan import Plan, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.workflows.ports import Requests
@@ -67,6 +69,24 @@ def _classes(node: Node) -> Iterator[tuple[str, str]]:
     for claim in claims:
         if claim.get("storageClassName"):
             yield "StorageClass", claim["storageClassName"]
+
+
+def names_resolve(requests: Requests) -> Outage | None:
+    """What is wrong with cluster DNS, when it may mend itself; who may not look at kube-system is told nothing (F43).
+
+    Raises: PreflightRefused: somebody has scaled it to none.
+    """
+    found = dns_outage(requests)
+    if found is not None and found.is_meant:
+        raise PreflightRefused(str(found), remedy="scale it up again: no service would find its database")
+    return found
+
+
+def dns_outage(requests: Requests) -> Outage | None:
+    try:
+        return cluster_dns.outage(requests.list("apps", "Deployment", cluster_dns.NAMESPACE))
+    except BakeryError:
+        return None
 
 
 def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectRef]) -> None:
