@@ -36,7 +36,10 @@ class Seen(NamedTuple):
 
 
 class Match(NamedTuple):
-    """Where and how often: the row, the cluster, the tools' way to it, objects of each kind, and runs of each tool."""
+    """Where and how often: the row, the cluster, the tools' way to it, objects of each kind, and runs of each tool.
+
+    `patience`: seconds after which a run is ended.
+    """
 
     row: str
     ground: Ground
@@ -45,6 +48,7 @@ class Match(NamedTuple):
     each: int
     rounds: int
     say: Callable[[str], None]
+    patience: float = PATIENCE
 
 
 def fresh(match: Match, tools: Sequence[Contestant]) -> dict[str, list[Seen]]:
@@ -133,7 +137,7 @@ def observed(match: Match, tool: Contestant, workload: Workload) -> Seen:
     """One run of the tool on a set that is written and whose namespace is there."""
     argv = tool.argv(workload, match.stage)
     match.ground.log.skip()
-    ended = run(argv, env=match.stage.environment, timeout=PATIENCE)
+    ended = run(argv, env=match.stage.environment, timeout=match.patience)
     noted = match.ground.log.read()
     sent = audit.requests(noted, ended.began, ended.ended)
     applied = audit.last_write(sent, workload.names)

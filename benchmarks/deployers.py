@@ -71,7 +71,7 @@ def _ours(task: Task) -> Argv:
 def _kubectl(task: Task) -> Argv:
     """Apply, then one workload after the other; the first that is told to have failed ends it."""
     kubectl = (str(KUBECTL), "--namespace", task.namespace)
-    commands = [(*kubectl, "apply", "--filename", str(task.manifests))]
+    commands: list[Argv] = [(*kubectl, "apply", "--filename", str(task.manifests))]
     for kind, name in _workloads(task.manifests):
         if kind in _FOLLOWED:
             commands.append((*kubectl, "rollout", "status", f"{kind.lower()}/{name}", f"--timeout={task.deadline}s"))

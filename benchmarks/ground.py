@@ -29,6 +29,7 @@ class Ground(NamedTuple):
     context: str
     log: audit.Log
     folder: Path
+    name: str
 
     def remove(self, *namespaces: str) -> None:
         """Delete namespaces and wait until they are gone, so that the next tool finds a quiet cluster."""
@@ -50,8 +51,11 @@ class Ground(NamedTuple):
 
 
 @contextmanager
-def ground(say: Callable[[str], None], *, nodes: int = 2) -> Iterator[Ground]:
-    """Start a cluster under a name of this process, and remove every trace of it at the end, also when interrupted."""
+def ground(say: Callable[[str], None], *, nodes: int = 2, real: bool = False) -> Iterator[Ground]:
+    """Start a cluster under a name of this process, and remove every trace of it at the end, also when interrupted.
+
+    `nodes` simulated ones, or one that is `real`.
+    """
     name = f"bench-{os.getpid()}"
     signal.signal(signal.SIGTERM, _interrupt)
     with tempfile.TemporaryDirectory(prefix="bakery-bench-") as directory:
@@ -60,10 +64,15 @@ def ground(say: Callable[[str], None], *, nodes: int = 2) -> Iterator[Ground]:
         policy.write_text(json.dumps(audit.POLICY))
         try:
             status = lifecycle.start(
-                "simulated", (SIZE,) * nodes, say=say, repository=ROOT, name=name, audit_policy=policy
+                "real" if real else "simulated",
+                () if real else (SIZE,) * nodes,
+                say=say,
+                repository=ROOT,
+                name=name,
+                audit_policy=policy,
             )
             log = audit.Log(instance(name).audit_log)
-            yield Ground(status.kubeconfig, status.context, log, folder)
+            yield Ground(status.kubeconfig, status.context, log, folder, name)
         finally:
             lifecycle.stop(say=say, name=name)
 

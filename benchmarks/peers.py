@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from bakery_ops.report.runs import write_whole
-from benchmarks import contest, delay, growth, offline, report
+from benchmarks import contest, delay, growth, offline, report, whole
 from benchmarks.contest import Match
 from benchmarks.contestants import Contestant, Stage, contestants
 from benchmarks.ground import Ground, ground
 from benchmarks.relay import relayed
 
 CONTESTS = ("apply", "unchanged", "wait")
-ROWS = (*CONTESTS, "delay", "growth", "offline")
+ROWS = (*CONTESTS, "delay", "growth", "whole", "offline")
 LOADED = ("kubectl apply --server-side", "kapp deploy")  # the peers that are shown growing
 _BEGAN = time.monotonic()
 
@@ -72,6 +72,8 @@ def _rows(options: argparse.Namespace) -> Iterator[dict[str, Any]]:
     if "growth" in chosen:
         peers = [tool for tool in [*applying, *waiting] if tool.name in LOADED]
         yield from growth.rows(peers, options.services or growth.SIZES, _say)
+    if "whole" in chosen:
+        yield whole.row([tool for tool in waiting if tool.name in ("kapp deploy", "skaffold run")], _say)
 
 
 def _contests(

@@ -101,6 +101,11 @@ TABLES: Mapping[str, Table] = {
         "net",
         (("done, s", _seconds("net")), ("whole command, s", _seconds("wall")), *_COST),
     ),
+    "whole": Table(
+        lambda row: f"The whole platform on a real node, {row['objects']} objects",
+        "net",
+        (("done, s", _seconds("net")), ("whole command, s", _seconds("wall")), *_COST),
+    ),
     "offline": Table(
         lambda row: f"{row['name'][0].upper()}{row['name'][1:]} (goal: {row['goal']})",
         "seconds",
