@@ -41,7 +41,7 @@ def _seconds(dice: random.Random, most: float) -> str:
     return f"{int(1000 * most * dice.random() ** 2)}ms"
 
 
-def _life(dice: random.Random, *, may_crash: bool) -> dict[str, str]:
+def life(dice: random.Random, *, may_crash: bool) -> dict[str, str]:
     """Annotations of a pod that becomes ready in the end; mostly it does so quickly."""
     life = {
         "simulate-init-delay": _seconds(dice, 2),
@@ -67,7 +67,7 @@ def _template(dice: random.Random, name: str, component: str, waits: Iterable[st
             "limits": {"memory": "64Mi"},
         },
     }
-    annotations = _life(dice, may_crash=not is_job) | ({WAITS_FOR: ", ".join(waits)} if waits else {})
+    annotations = life(dice, may_crash=not is_job) | ({WAITS_FOR: ", ".join(waits)} if waits else {})
     spec: Body = {
         "terminationGracePeriodSeconds": 1,
         "initContainers": [{**container, "name": f"wait-for-{wait}"} for wait in waits],

@@ -1,6 +1,7 @@
 """No false alarm: deploys of a platform that is slow and clumsy but healthy, disturbed while they run, all succeed.
 
-Three deploys by default; BAKERY_RUNS=67 makes it 201. A failure prints the seed; BAKERY_SEED repeats the run.
+Three deploys of a small platform and one of the whole by default; BAKERY_RUNS=67 makes it 201 and 67. A failure prints
+the seed; BAKERY_SEED repeats the run.
 """
 
 from __future__ import annotations
@@ -14,13 +15,17 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import yaml
 
+from bakery_ops.model.contract import COMPONENT, NAME
 from bakery_ops.sandbox.lifecycle import SandboxStatus
-from tests.commands import kubectl
+from bakery_ops.tools.kustomize import render_overlay
+from tests.commands import ROOT, kubectl
 from tests.simulated.faults import deploy
-from tests.simulated.small_platform import SERVICES, small_platform
+from tests.simulated.small_platform import SERVICES, Body, life, small_platform
 
 COUNT = max(1, round(3 * float(os.environ.get("BAKERY_RUNS", "1"))))
+WHOLE = max(1, round(float(os.environ.get("BAKERY_RUNS", "1"))))
 SEED = int(os.environ.get("BAKERY_SEED", random.SystemRandom().randrange(10**6)))
 SIDE_BY_SIDE = 8
 MOMENTS = ("plan:", "databases:", "migrations:", "services:", "seed jobs:")
@@ -30,8 +35,8 @@ MOMENTS = ("plan:", "databases:", "migrations:", "services:", "seed jobs:")
 class Trouble:
     """What a cluster goes through while somebody deploys: a pod is deleted, or redis goes and its clients crash."""
 
-    def __init__(self, dice: random.Random, kubeconfig: Path, namespace: str) -> None:
-        self._dice, self._kubeconfig, self._namespace = dice, kubeconfig, namespace
+    def __init__(self, dice: random.Random, kubeconfig: Path, namespace: str, *, clients: str) -> None:
+        self._dice, self._kubeconfig, self._namespace, self._clients = dice, kubeconfig, namespace, clients
         self.told = ""
 
     def __call__(self) -> None:
@@ -51,7 +56,7 @@ class Trouble:
     def _lose_redis(self) -> None:
         """Its clients crash while it is not ready, more often than a healthy container may: not their own fault."""
         self.told = "took redis out of service, let its clients crash meanwhile"
-        clients = ["pods", "--selector", f"app.kubernetes.io/name in ({','.join(SERVICES)})"]
+        clients = ["pods", "--selector", self._clients]
         mark = "bakery-ia.dev/simulate"
         quickly = ("bakery-ia.dev/simulate-run-time=300ms", "bakery-ia.dev/simulate-back-off=400ms")
         crashed = "--for=jsonpath={.status.containerStatuses[0].restartCount}=5"
@@ -79,13 +84,47 @@ def deploys(cluster: SandboxStatus, folder: Path, lane: int, seeds: Iterator[int
         (overlay / "platform.json").write_text(
             json.dumps({"apiVersion": "v1", "kind": "List", "items": small_platform(dice, namespace)})
         )
-        trouble = Trouble(dice, cluster.kubeconfig, namespace)
+        trouble = Trouble(dice, cluster.kubeconfig, namespace, clients=f"{NAME} in ({','.join(SERVICES)})")
         words = ["--overlay", str(overlay), "--namespace", namespace, "--context", cluster.context]
         ended = deploy(words, after=dice.choice(MOMENTS), act=trouble)
         if ended.code != 0:
             wrong.append(f"seed {seed}, lane {lane} ({trouble.told}): {ended.code} {ended.sentences}\n{ended.progress}")
     kubectl(cluster.kubeconfig, "delete", "namespace", namespace, "--wait=false")
     return wrong
+
+
+def whole_platform(dice: random.Random, namespace: str) -> list[Body]:
+    """The shipped platform in a namespace of its own, as slow and clumsy as the small one."""
+    objects = []
+    for body in yaml.load_all(render_overlay(ROOT / "k8s/overlays/sandbox"), yaml.CSafeLoader):
+        if body["kind"] == "Namespace":
+            continue
+        if "namespace" in body["metadata"]:
+            body["metadata"]["namespace"] = namespace
+        for subject in body.get("subjects") or ():
+            subject["namespace"] = namespace
+        template = (body.get("spec") or {}).get("template")
+        if template and "spec" in template:
+            annotations = template.setdefault("metadata", {}).setdefault("annotations", {})
+            annotations.update(life(dice, may_crash=body["kind"] != "Job"))
+        objects.append(body)
+    return objects
+
+
+@pytest.mark.timeout(3600)
+def test_no_healthy_deploy_of_the_whole_platform_is_called_a_failure(simulated_cluster, tmp_path):
+    namespace, wrong = f"whole-{SEED}", []
+    words = ["--overlay", str(tmp_path), "--namespace", namespace, "--context", simulated_cluster.context]
+    for seed in range(SEED, SEED + WHOLE):
+        dice = random.Random(seed)
+        items = whole_platform(dice, namespace)
+        (tmp_path / "platform.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+        trouble = Trouble(dice, simulated_cluster.kubeconfig, namespace, clients=f"{COMPONENT}=microservice")
+        ended = deploy(words, after=dice.choice(MOMENTS), act=trouble)
+        if ended.code != 0:
+            wrong.append(f"seed {seed} ({trouble.told}): {ended.code} {ended.sentences}\n{ended.progress}")
+    kubectl(simulated_cluster.kubeconfig, "delete", "namespace", namespace, "--wait=false")
+    assert not wrong, f"{len(wrong)} of {WHOLE} deploys, BAKERY_SEED={SEED}\n" + "\n".join(wrong)
 
 
 @pytest.mark.timeout(3600)
