@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from bakery_ops.model.live import Pod
+from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import pod_events
 from bakery_ops.rules.readiness.look import Look, Symptom, Weighed
 from bakery_ops.rules.readiness.pods import Report, is_over, is_terminating, report, restarts_of
@@ -24,6 +25,11 @@ class Crew(NamedTuple):
     def in_service(self) -> tuple[Report, ...]:
         """Those that still run or try to."""
         return tuple(story for story in self.reports if not is_over(story.pod))
+
+    @property
+    def laggard(self) -> str:
+        """What the first pod that is not ready is about, "" when all are ready."""
+        return next((story.message for story in self.in_service if story.message != "ready"), "")
 
     @property
     def counters(self) -> tuple[int, ...]:
@@ -92,12 +98,18 @@ def judged_by_crew(
     symptoms = [*own, *([crew.evicted] if crew.evicted else [])]
     weighed = tuple(look.weigh(symptom) for symptom in symptoms)
     from_pods = tuple(one for story in crew.reports for one in story.weighed)
-    evidence = worst_first((*weighed, *from_pods))
+    evidence = _most_telling_first((*weighed, *from_pods))
     if not evidence:
         return _without_evidence(look, crew, message, excused)
     fails = any(one.failed for one in weighed) or _escalates(crew, one_is_enough)
     verdict = Verdict.FAILED if fails else Verdict.FAILING
     return Reading(verdict, f"{message}; {_headline(evidence)}", evidence)
+
+
+def _most_telling_first(weighed: Sequence[Weighed]) -> tuple[Weighed, ...]:
+    """Worst first, but a deadline that passed says only that: whatever a pod says is why it passed."""
+    reasons = worst_first(one for one in weighed if one.row is not rows.DEADLINE_EXCEEDED)
+    return (*reasons, *worst_first(one for one in weighed if one.row is rows.DEADLINE_EXCEEDED))
 
 
 def _headline(evidence: Sequence[Weighed]) -> str:
@@ -113,8 +125,7 @@ def _escalates(crew: Crew, one_is_enough: bool) -> bool:
 
 
 def _without_evidence(look: Look, crew: Crew, message: str, excused: bool) -> Reading:
-    unready = [story for story in crew.in_service if story.message != "ready"]
-    detail = f"; {unready[0].message}" if unready else ""
+    detail = f"; {crew.laggard}" if crew.laggard else ""
     if excused or any(story.excused for story in crew.reports):
         begun = "begun while a dependency was" if look.observation.dependencies_ready else "while a dependency is"
         return Reading(Verdict.BLOCKED, f"{message}; crashes do not count {begun} not ready{detail}")

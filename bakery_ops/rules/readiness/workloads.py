@@ -27,7 +27,7 @@ def deployment(look: Look, live: Deployment) -> Reading:
     if _is_rolled_out(live, desired):
         reading = settled(look, crew, ready(f"{desired}/{desired} available"))
     else:
-        reading = judged_by_crew(look, crew, _message(status, desired), _own(look, live, current))
+        reading = judged_by_crew(look, crew, _message(status, desired), _own(look, live, current, crew.laggard))
     return complete(crew, reading, counters=counters, revision=revision)
 
 
@@ -78,13 +78,16 @@ def _message(status: WorkloadStatus, desired: int) -> str:
     return f"{status.available_replicas}/{desired} available"
 
 
-def _own(look: Look, live: Deployment, current: ReplicaSet | None) -> list[Symptom]:
-    """Evidence in the Deployment's own conditions. An old deploy's ProgressDeadlineExceeded is not ours (kapp#1020)."""
+def _own(look: Look, live: Deployment, current: ReplicaSet | None, laggard: str) -> list[Symptom]:
+    """Evidence in the Deployment's own conditions. An old deploy's ProgressDeadlineExceeded is not ours (kapp#1020).
+
+    `laggard`: what the pod is about that the Deployment waits for.
+    """
     subject, uid = subject_of(live), live.metadata.uid
     found: list[Symptom] = []
     progress = condition_of(live.status.conditions, "Progressing")
     if progress is not None and progress.reason == "ProgressDeadlineExceeded" and is_current(look, progress):
-        message = texts.one_line(progress.message)
+        message = texts.one_line(f"{progress.message.rstrip('.')}: {laggard}" if laggard else progress.message)
         found.append(Symptom(rows.DEADLINE_EXCEEDED, progress.reason, message, subject, uid))
     failure = condition_of(live.status.conditions, "ReplicaFailure")
     if failure is not None and failure.status == "True" and is_current(look, failure):
