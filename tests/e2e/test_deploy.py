@@ -119,6 +119,28 @@ def test_postgresql_refuses_plaintext(platform, real_cluster):
     assert "no encryption" in said or "rejects connection" in said, said
 
 
+def test_services_find_a_redis_that_was_restarted(platform, real_cluster):
+    """F49: init containers do not run again, so the services themselves connect anew, and none needs a restart."""
+    kubeconfig = real_cluster.kubeconfig
+    before = service_restarts(kubeconfig)
+    kubectl(kubeconfig, "-n", NAMESPACE, "delete", "pod", "redis-0", "--wait")
+    kubectl(kubeconfig, "-n", NAMESPACE, "rollout", "status", "statefulset/redis", "--timeout=120s")
+    services = ("wait", "pods", "-l", "app.kubernetes.io/component=microservice", "--for=condition=Ready")
+    kubectl(kubeconfig, "-n", NAMESPACE, *services, "--timeout=120s")
+    ended = invoke("verify", "--context", real_cluster.context)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert service_restarts(kubeconfig) == before
+
+
+def service_restarts(kubeconfig) -> dict[str, int]:
+    pods = objects(kubeconfig, ("pods",), NAMESPACE)
+    return {
+        pod["metadata"]["name"]: pod["status"]["containerStatuses"][0]["restartCount"]
+        for pod in pods
+        if pod["metadata"]["labels"].get("app.kubernetes.io/component") == "microservice"
+    }
+
+
 def test_a_platform_member_that_fails_is_named_as_the_one_cause(platform, real_cluster):
     """redis loses its certificate Secret and is restarted: one sentence, about redis, and nothing else."""
     kubeconfig = real_cluster.kubeconfig
