@@ -21,7 +21,7 @@ class LineProgress:
         self._shown: dict[str, Verdict] = {}
         self._spoke_at: float | None = None
         self._tells_rest = not only_trouble
-        self._causes: set[str] = set()
+        self._causes: set[tuple[str, str]] = set()
 
     def __call__(self, view: RolloutView) -> None:
         for node in view.nodes.values():
@@ -29,12 +29,12 @@ class LineProgress:
                 self._shown[node.name] = node.verdict
                 self._say(_line(node, view))
         # What is merely late is in the heartbeat; a cause is printed once it has failed.
-        sentences = tuple(cause.sentence for cause in view.causes if cause.verdict is Verdict.FAILED)
-        for sentence in sentences:
-            key = sentence.partition("; blocks")[0]
-            if key not in self._causes:
+        for cause in view.causes:
+            # Its message counts restarts: told anew at each, it would push everything else off the screen.
+            key = (cause.node, cause.reason)
+            if cause.verdict is Verdict.FAILED and key not in self._causes:
                 self._causes.add(key)
-                self._say(f"cause: {sentence}")
+                self._say(f"cause: {cause.sentence}")
         if not self._only_trouble:
             self._sign_of_life(view)
 
