@@ -10,7 +10,7 @@ from invoke import Collection
 from bakery_ops.commandline import CommandLine
 from bakery_ops.endings import guarded
 from bakery_ops.errors import BakeryError, ExitCode, Locked, UsageError
-from bakery_ops.model.words import hint, nearest, printable
+from bakery_ops.model.words import amount, hint, nearest, printable
 from bakery_ops.parameters import Positional, command
 
 seen: list[object] = []
@@ -169,6 +169,10 @@ def test_many_known_words_do_not_push_the_nearest_one_off_the_screen():
     assert hint("servise-7", many) == "did you mean 'service-7'?"
     assert hint("zzz", many).endswith("and 50 more")
     assert hint("depoy", ["deploy", "verify"]) == "did you mean 'deploy'? known: deploy, verify"
+
+
+def test_a_number_takes_its_noun_along():
+    assert [amount(count, "object") for count in (0, 1, 2)] == ["0 objects", "1 object", "2 objects"]
 
 
 def test_printable_cuts_what_is_long():
