@@ -69,6 +69,9 @@ def _made(function: Command, name: str | None, default: bool) -> Task[Any]:
     body.repeats_positional = any(  # type: ignore[attr-defined]
         parameter.is_optional_positional and parameter.is_repeatable for parameter in parameters.values()
     )
+    body.single_valued = frozenset(  # type: ignore[attr-defined]
+        f"--{key.replace('_', '-')}" for key, parameter in parameters.items() if parameter.is_single_valued
+    )
     made = task(
         body,
         name=name,
@@ -100,6 +103,7 @@ class _Parameter:
         self.help = f"{self.help}{_told(annotation, parameter.default)}"
         self.is_repeatable = get_origin(annotation) is tuple
         self._is_flag = annotation is bool
+        self.is_single_valued = not (self._is_flag or self.is_repeatable)
         self._converter = _converter(annotation)
 
     def declared(self) -> inspect.Parameter:

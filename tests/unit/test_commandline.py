@@ -102,6 +102,10 @@ def test_the_result_of_the_function_is_the_exit_code():
         (("name", "a\x1b[31mb"), "<word>"),
         (("name",), "error: name needs <word>\n  next: invoke name <word>"),
         (("take", "--count"), "error: --count needs a value"),
+        (("take", "--count", "1", "--mode", "slow", "--count", "2"), "error: --count was given twice"),
+        (("take", "--count=1", "--count=2"), "error: --count was given twice"),
+        (("take", "--", "--force"), "error: '--force' comes after '--' and would be ignored"),
+        (("--", "take"), "error: 'take' comes after '--' and would be ignored"),
     ],
 )
 def test_bad_words_end_in_64_with_a_hint_and_call_nothing(words, fragment, capsys):
@@ -115,6 +119,12 @@ def test_help_is_help_also_where_a_name_is_expected(words, capsys):
     assert run(*words) == 0
     assert "Takes" in capsys.readouterr().out
     assert seen == []
+
+
+def test_a_flag_may_come_again_where_it_is_repeatable_and_with_another_command():
+    assert run("take", "--item", "1", "--item", "2") == 0
+    assert run("take", "--count", "1", "take", "--count", "2") == 0
+    assert seen == [(1, "fast", None, (), False), (2, "fast", None, (), False)]
 
 
 def test_control_characters_of_a_bad_word_never_reach_the_terminal(capsys):

@@ -438,7 +438,7 @@ def test_what_blocks_is_raised_with_the_exit_code_of_its_kind_and_all_of_it(chan
     ],
 )
 def test_a_namespace_that_the_render_does_not_use_is_refused(namespace, rule, says):
-    """B24: an overlay with a namespace of its own was deployed there, and only our records to the one that was named."""
+    """B24: an overlay with a namespace of its own was deployed there, and only our records to the one named."""
     bodies = clean()
     for each in bodies.values():
         if each["kind"] != "Namespace":
