@@ -166,6 +166,9 @@ def _one_of(choices: Sequence[str]) -> Converter:
     return convert
 
 
+_LARGEST = 2**31 - 1  # of Kubernetes' own counts
+
+
 def _number(kind: Callable[[str], Any], called: str) -> Converter:
     def convert(word: str) -> Any:
         try:
@@ -174,6 +177,8 @@ def _number(kind: Callable[[str], Any], called: str) -> Converter:
             raise UsageError(f"{printable(word)!r} is not {called}") from None
         if value < 0:
             raise UsageError(f"{printable(word)!r} is negative")
+        if value > _LARGEST:
+            raise UsageError(f"{printable(word)!r} is too large")
         return value
 
     return convert
