@@ -147,6 +147,14 @@ def test_doctor_says_where_the_profile_leads_and_what_starts_it():
     assert "the cluster: the sandbox nowhere is not running\n         next: invoke sandbox.start --name nowhere" in told
 
 
+def test_a_sandbox_that_is_stopped_says_what_starts_that_one():
+    told = invoke("sandbox.status", "--name", "nowhere")
+    assert (told.returncode, told.stdout) == (
+        3,
+        "sandbox nowhere: stopped\n  next: invoke sandbox.start --name nowhere\n",
+    )
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 def test_a_full_disk_under_our_output_is_no_bug():
     with Path("/dev/full").open("w") as full:
