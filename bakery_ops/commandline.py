@@ -132,10 +132,11 @@ def _parse_failure(error: ParseError, program: CommandLine) -> Exit:
     word = words[0] if words else ""
     if word.startswith("-"):
         context = error.context
-        known = list(context.flags) if context is not None and context.name else []
+        flags = list(context.flags) if context is not None and context.name else []
         # An alias is what people type: `deploy`, not `deploy.run`.
-        owner = f" of {min((str(context.name), *context.aliases), key=len)}" if context is not None and known else ""
-        failure = UsageError(f"unknown option {printable(word)!r}{owner}", remedy=hint(word, known or ["--help"]))
+        owner = f" of {min((str(context.name), *context.aliases), key=len)}" if context is not None and flags else ""
+        known = flags or ["--help"]
+        failure = UsageError(f"unknown option {printable(word)!r}{owner}", remedy=hint(word, known))
     elif "No idea" in text:
         failure = unknown("command", word, _task_names(program))
     elif error.context is not None and (missing := error.context.missing_positional_args):
@@ -174,10 +175,8 @@ def _terminated(_number: int, _frame: object) -> None:
 def main() -> None:
     """The `invoke` of this project: the project's own tasks, found from wherever it is typed."""
     _open_streams()
-    argv = list(sys.argv)
-    here = Path(__file__).resolve().parent.parent
-    if not any((folder / "tasks.py").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
-        argv[1:1] = ["--search-root", str(here)]
+    # Invoke looks for a tasks.py around the working directory, and would run another project's.
+    argv = [*sys.argv[:1], "--search-root", str(Path(__file__).resolve().parent.parent), *sys.argv[1:]]
     signal.signal(signal.SIGTERM, _terminated)
     try:
         program.run(argv)
