@@ -75,6 +75,13 @@ def test_that_a_platform_is_watched_after_its_last_workload_is_said():
     assert paper.lines[1:] == ["all ready; watching that it stays so"]
 
 
+def test_what_becomes_ready_at_one_time_is_counted_one_by_one():
+    paper = Paper(now=0.0)
+    found = row("old", Verdict.READY, started=None)
+    LineProgress(paper)(view(found, row("web", Verdict.READY), row("db", Verdict.READY), row("late")))
+    assert [line.partition(" ")[0] for line in paper.lines] == ["[2/4]", "[3/4]"]
+
+
 def test_a_cause_is_told_once_however_often_it_restarts_meanwhile():
     paper = Paper(now=0.0)
     progress = LineProgress(paper)
