@@ -21,7 +21,10 @@ Kubeconfig = Annotated[Path | None, "kubeconfig file instead of KUBECONFIG or ~/
 Namespace = Annotated[str | None, "namespace instead of the profile's"]
 Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML instead of the profile's"]
 Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
-CheckOutput = Annotated[Literal["rich", "plain", "json", "github"] | None, "also github: annotations; only when asked"]
+CheckOutput = Annotated[
+    Literal["rich", "plain", "json", "github"] | None,
+    "rich on a terminal, plain elsewhere, or json on stdout; github: annotations, when asked",
+]
 DeployOutput = Annotated[
     Literal["rich", "plain", "json", "ndjson", "github"] | None,
     "rich on a terminal, plain elsewhere; json: the report; ndjson: a line an event; github: annotations, when asked",
@@ -29,7 +32,13 @@ DeployOutput = Annotated[
 ReportFiles = Annotated[
     tuple[str, ...], "also write a report: FORMAT=PATH with json, junit, html, svg or markdown; repeatable"
 ]
-Nodes = Annotated[tuple[str, ...], "a node's size, like 8cpu,20Gi; repeat for several"]
+Nodes = Annotated[
+    tuple[str, ...],
+    "a node's size, like 8cpu,20Gi; repeat for several (default: the profile's `nodes`, else one of 8cpu,20Gi)",
+]
+SimulatedNodes = Annotated[
+    tuple[str, ...], "a simulated node's size, like 8cpu,20Gi; repeat for several (with --simulated default: that one)"
+]
 FailMode = Annotated[Literal["fast", "settle", "never"], "when to end after a failure"]
 Tier = Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"]
 ProtectedKind = Literal["PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret"]
@@ -416,7 +425,7 @@ def colima_delete(yes: Annotated[bool, "do not ask; all its data is lost"] = Fal
 def sandbox_start(
     real: Annotated[bool, "containers run; needs root on Linux"] = False,
     simulated: Annotated[bool, "a real control plane, simulated nodes of any size; no root"] = False,
-    node: Nodes = (),
+    node: SimulatedNodes = (),
     name: Instance = None,
 ) -> ExitCode:
     """Start the embedded cluster: real where root and Linux allow, else simulated."""

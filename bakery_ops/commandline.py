@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 from invoke.exceptions import Exit, ParseError
@@ -14,7 +15,7 @@ from invoke.program import Program
 from bakery_ops import __version__
 from bakery_ops.endings import closed_pipe, tell
 from bakery_ops.errors import ExitCode, UsageError
-from bakery_ops.model.words import unknown
+from bakery_ops.model.words import hint, printable, unknown
 
 _START = """\
 bakery_ops deploys a platform of many services to Kubernetes, proves first that it fits, and explains what went wrong.
@@ -35,6 +36,7 @@ class CommandLine(Program):
     """Invoke's program, with parse errors as `UsageError` (exit 64) and the exit codes in `--help`."""
 
     def parse_tasks(self) -> None:
+        self._refuse_what_invoke_would_ignore()
         wanted = self._help_wanted(self.core.unparsed)
         self.core.unparsed = [] if wanted else self._with_flags(self.core.unparsed)
         try:
@@ -46,9 +48,27 @@ class CommandLine(Program):
         for context in self.tasks:
             for name, argument in context.args.items():
                 # Invoke notices a missing value for every kind of flag but the repeatable ones.
-                if argument.kind is list and not argument.value and f"--{name.replace('_', '-')}" in self.argv:
-                    tell(UsageError(f"--{name.replace('_', '-')} needs a value"))
-                    raise Exit(code=int(ExitCode.USAGE))
+                if argument.kind is list and not argument.value and _flag(name) in self.argv:
+                    raise _refused(f"{_flag(name)} needs a value")
+
+    def _refuse_what_invoke_would_ignore(self) -> None:
+        """Invoke keeps what follows `--` for programs that ask for it. None of ours does: `deploy -- --dry-run` must
+        not deploy. And it takes the second value of a flag for a command."""
+        rest = str(self.core.remainder or "")
+        if rest and not self.args.complete.value:
+            raise _refused(f"{printable(rest)!r} comes after '--' and would be ignored", remedy="leave the '--' out")
+        commands = set(_task_names(self))
+        once: set[str] = set()
+        given: set[str] = set()
+        for before, word in pairwise(["", *self.core.unparsed]):
+            flag = word.partition("=")[0]
+            if word in commands and before not in once:
+                # Not Invoke's get_arguments(): it takes the help away with it.
+                once, given = set(getattr(self.collection[word].body, "single_valued", ())), set()
+            elif flag in once & given:
+                raise _refused(f"{flag} was given twice", remedy="name it once")
+            else:
+                given.add(flag)
 
     def _help_wanted(self, words: Sequence[str]) -> str:
         """The command whose help is asked for, "" for none. Invoke takes `--help` for the name in `logs --help`."""
@@ -93,6 +113,15 @@ class CommandLine(Program):
             print(f"  {code.value:<5}{code.meaning}")  # noqa: T201
 
 
+def _refused(message: str, *, remedy: str = "") -> Exit:
+    tell(UsageError(message, remedy=remedy))
+    return Exit(code=int(ExitCode.USAGE))
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
 _FLAG = re.compile(r"<Argument: ([\w-]+)")
 
 
@@ -103,9 +132,11 @@ def _parse_failure(error: ParseError, program: CommandLine) -> Exit:
     word = words[0] if words else ""
     if word.startswith("-"):
         context = error.context
-        known = list(context.flags) if context is not None and context.name else []
-        owner = f" of '{context.name}'" if context is not None and known else ""
-        failure = unknown(f"option{owner}", word, known or ["--help"])
+        flags = list(context.flags) if context is not None and context.name else []
+        # An alias is what people type: `deploy`, not `deploy.run`.
+        owner = f" of {min((str(context.name), *context.aliases), key=len)}" if context is not None and flags else ""
+        known = flags or ["--help"]
+        failure = UsageError(f"unknown option {printable(word)!r}{owner}", remedy=hint(word, known))
     elif "No idea" in text:
         failure = unknown("command", word, _task_names(program))
     elif error.context is not None and (missing := error.context.missing_positional_args):
@@ -113,7 +144,7 @@ def _parse_failure(error: ParseError, program: CommandLine) -> Exit:
         remedy = f"invoke {error.context.name} {named}; invoke {error.context.name} --help says what it is"
         failure = UsageError(f"{error.context.name} needs {named}", remedy=remedy)
     elif "needed value" in text and (flag := _FLAG.search(text)):
-        failure = UsageError(f"--{flag[1].replace('_', '-')} needs a value")
+        failure = UsageError(f"{_flag(flag[1])} needs a value")
     else:
         failure = UsageError(text)
     tell(failure)
@@ -144,10 +175,8 @@ def _terminated(_number: int, _frame: object) -> None:
 def main() -> None:
     """The `invoke` of this project: the project's own tasks, found from wherever it is typed."""
     _open_streams()
-    argv = list(sys.argv)
-    here = Path(__file__).resolve().parent.parent
-    if not any((folder / "tasks.py").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
-        argv[1:1] = ["--search-root", str(here)]
+    # Invoke looks for a tasks.py around the working directory, and would run another project's.
+    argv = [*sys.argv[:1], "--search-root", str(Path(__file__).resolve().parent.parent), *sys.argv[1:]]
     signal.signal(signal.SIGTERM, _terminated)
     try:
         program.run(argv)

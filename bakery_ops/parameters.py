@@ -69,6 +69,9 @@ def _made(function: Command, name: str | None, default: bool) -> Task[Any]:
     body.repeats_positional = any(  # type: ignore[attr-defined]
         parameter.is_optional_positional and parameter.is_repeatable for parameter in parameters.values()
     )
+    body.single_valued = frozenset(  # type: ignore[attr-defined]
+        f"--{key.replace('_', '-')}" for key, parameter in parameters.items() if parameter.is_single_valued
+    )
     made = task(
         body,
         name=name,
@@ -100,6 +103,7 @@ class _Parameter:
         self.help = f"{self.help}{_told(annotation, parameter.default)}"
         self.is_repeatable = get_origin(annotation) is tuple
         self._is_flag = annotation is bool
+        self.is_single_valued = not (self._is_flag or self.is_repeatable)
         self._converter = _converter(annotation)
 
     def declared(self) -> inspect.Parameter:
@@ -162,6 +166,9 @@ def _one_of(choices: Sequence[str]) -> Converter:
     return convert
 
 
+_LARGEST = 2**31 - 1  # of Kubernetes' own counts
+
+
 def _number(kind: Callable[[str], Any], called: str) -> Converter:
     def convert(word: str) -> Any:
         try:
@@ -170,6 +177,8 @@ def _number(kind: Callable[[str], Any], called: str) -> Converter:
             raise UsageError(f"{printable(word)!r} is not {called}") from None
         if value < 0:
             raise UsageError(f"{printable(word)!r} is negative")
+        if value > _LARGEST:
+            raise UsageError(f"{printable(word)!r} is too large")
         return value
 
     return convert

@@ -82,14 +82,14 @@ FAULTS = (
         "secret-by-env",
         r"secret/shop-payments \(for web\)",
         "",
-        (r"shop-payments", r"not found|exist neither"),
+        (r"shop-payments", r"not found|neither in the render"),
         exit_code=4,
     ),
     Fault(
         "secret-by-volume",
         r"secret/shop-certificate \(for web\)",
         "",
-        (r"shop-certificate", r"not found|exist neither"),
+        (r"shop-certificate", r"not found|neither in the render"),
         exit_code=4,
     ),
     Fault(

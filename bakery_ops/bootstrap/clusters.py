@@ -40,7 +40,7 @@ def locate(
     protected profile's context has to be named, but not confirmed: health checks run where nobody types.
     Raises: TargetRefused when the profile does not accept the context, or a confirmation is missing.
     """
-    context = target.context or _implied(profile, target)
+    context = target.context or _implied(profile, target, reads_only)
     if not profile.accepts(context):
         raise TargetRefused(
             f"profile {profile.name!r} does not accept the context {context!r}",
@@ -93,13 +93,14 @@ def deploy_lock(connection: Connection, profile: Profile, place: Place, notify: 
     )
 
 
-def _implied(profile: Profile, target: Target) -> str:
+def _implied(profile: Profile, target: Target, reads_only: bool) -> str:
     if target.kubeconfig is None and profile.contexts[0] == sandboxes.CONTEXT:
         return sandboxes.CONTEXT
     if profile.protected:
+        confirmed = "" if reads_only else f" --yes-context {profile.contexts[0]}"
         raise TargetRefused(
             f"profile {profile.name!r} is protected: it never uses the current context by itself",
-            remedy=f"name the context: --context {profile.contexts[0]} --yes-context {profile.contexts[0]}",
+            remedy=f"name the context: --context {profile.contexts[0]}{confirmed}",
         )
     return kubectl_rules.choose(kubectl_rules.locate(target.kubeconfig, os.environ), None).name
 

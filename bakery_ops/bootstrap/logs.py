@@ -13,12 +13,13 @@ from bakery_ops.rules.logs import meant
 from bakery_ops.workflows import logs as workflow
 
 _TAIL = 200
+_LONGEST = 2**31 - 1  # seconds; the API server refuses what is no whole number to it, and then there is no line
 
 
 def _seconds(since: str | None) -> int | None:
     """Whole seconds, at least one: the API server takes no fractions."""
     try:
-        return None if since is None else max(1, round(duration(since)))
+        return None if since is None else min(max(1, round(duration(since))), _LONGEST)
     except UsageError as error:
         raise UsageError(f"--since: {error}") from error
 
@@ -29,7 +30,7 @@ def logs(options: LogOptions) -> ExitCode:
         raise UsageError("--follow --previous: what has ended says nothing new", remedy="drop one of them")
     since = _seconds(options.since)
     tail = options.tail if options.tail is not None or since is not None else _TAIL
-    terminal = Terminal()
+    terminal, failed = Terminal(), False
     rendered = render(resolve(options.target))
     node = meant(build_graph(rendered.manifests), options.name)
     with clusters.reached(rendered.profile, options.target, terminal, reads_only=True) as (_, connection):
@@ -51,4 +52,5 @@ def logs(options: LogOptions) -> ExitCode:
         for line in lines:
             tell = terminal.say if line.is_remark else terminal.show
             tell(f"{line.source.name} | {line.text}")
-    return ExitCode.OK
+            failed = failed or line.is_failure
+    return ExitCode.FAILED if failed else ExitCode.OK

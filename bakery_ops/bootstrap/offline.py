@@ -17,6 +17,7 @@ from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.platform import Member, platform
 from bakery_ops.model.profile import Profile
 from bakery_ops.model.quantities import cpu_text, memory_text, node_size
+from bakery_ops.model.words import amount
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.tools.kustomize import render_overlay
 from bakery_ops.workflows.capacity import GROWTH_HEADINGS, PHASE_HEADINGS, growth_rows, phase_rows
@@ -47,7 +48,10 @@ def check(target: Target) -> ExitCode:
     for note in report.notes:
         terminal.show(f"note: {note}")
     blocking = sum(finding.severity.blocks for finding in report.findings)
-    terminal.show(f"{report.objects} objects judged: {blocking} block a deploy, {len(report.findings) - blocking} warn")
+    terminal.show(
+        f"{amount(report.objects, 'object')} judged: {blocking} against a deploy, "
+        f"{amount(len(report.findings) - blocking, 'warning')}"
+    )
     require(report)
     return ExitCode.OK
 

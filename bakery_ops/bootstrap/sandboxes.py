@@ -72,4 +72,5 @@ def _show(terminal: Terminal, status: SandboxStatus) -> None:
     if status.state == "running":
         terminal.show(f"  context: {status.context}", f"  export KUBECONFIG={status.kubeconfig}")
     else:
-        terminal.show("  next: invoke sandbox.start")
+        named = "" if status.name == DEFAULT_NAME else f" --name {status.name}"
+        terminal.show(f"  next: invoke sandbox.start{named}")

@@ -168,14 +168,18 @@ class ApiRequests:
         """The last lines of a container, raw (they may hold control characters); () when there is no log.
 
         None is no limit. `limit_bytes` cuts at the end: the server counts it from the first line it sends.
+        Raises: OperationFailed: it may be there, but cannot be read (no permission, a node that does not answer).
         """
         path = BUILT_IN["", "Pod"].path(namespace, pod) + "/log"
         limits = {"tailLines": tail_lines, "sinceSeconds": since_seconds, "limitBytes": limit_bytes}
         given = {key: number for key, number in limits.items() if number is not None}
         query: Query = {"container": container, "previous": previous, **given}
         reply = self._retrier.call(lambda: self._transport.send("log", "GET", path, query, accept="*/*"), budget=10.0)
-        if reply.status != 200:
+        if reply.status in (400, 404):  # waiting to start, no previous container, no such pod
             return ()
+        if reply.status != 200:
+            said = answer(reply).message or f"the API server answered {reply.status}"
+            raise OperationFailed(f"the log of {pod}/{container} cannot be read: {said}")
         text = reply.body.decode("utf-8", "replace")
         return tuple(text.removesuffix("\n").split("\n")) if text else ()
 

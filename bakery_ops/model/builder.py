@@ -153,6 +153,9 @@ def _references(world: _World, manifest: Manifest) -> None:
         kind = reference.target.kind
         if kind == "PersistentVolumeClaim" or manifest.ref.kind in ("HorizontalPodAutoscaler", "Ingress"):
             draft.relies.add(name)
+        if kind == "Service" and manifest.ref.kind == "Ingress":
+            # Until the workload is applied its Service is ready with nobody behind it, and the route has no endpoint.
+            draft.relies.update(world.behind(reference.target))
         if kind == "Service" and reference.place.startswith(("webhook", "service")) and not draft.manifest.pod_spec:
             draft.needs.update(world.behind(reference.target))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import Any, NamedTuple
 
 from bakery_ops.errors import UsageError
-from bakery_ops.model.words import hint, nearest, unknown
+from bakery_ops.model.words import amount, hint, nearest, unknown
 
 # Settings from the environment that are no key of a profile.
 _OTHER_VARIABLES = (
@@ -107,7 +107,7 @@ def configuration(table: Mapping[str, Any], environment: Mapping[str, str], *, s
     if problems or variables:
         where = " and ".join([source] * bool(problems) + ["the environment"] * bool(variables))
         count = len(problems) + len(variables)
-        raise UsageError(f"{count} problem(s) in {where}", details=[*problems, *variables])
+        raise UsageError(f"{amount(count, 'problem')} in {where}", details=[*problems, *variables])
     return Configuration(profiles, str(default), tuple(origins))
 
 

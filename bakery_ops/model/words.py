@@ -31,6 +31,11 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"unknown {what} {printable(word)!r}", remedy=hint(word, known))
 
 
+def amount(count: int, noun: str) -> str:
+    """A number with its noun: "1 object", "2 objects"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
 def printable(word: str, limit: int = 80) -> str:
     """`word` with control characters escaped and cut, safe to echo in an error."""
     shown = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in word)

@@ -21,20 +21,23 @@ class LineProgress:
         self._shown: dict[str, Verdict] = {}
         self._spoke_at: float | None = None
         self._tells_rest = not only_trouble
-        self._causes: set[str] = set()
+        self._causes: set[tuple[str, str]] = set()
 
     def __call__(self, view: RolloutView) -> None:
-        for node in view.nodes.values():
-            if self._is_news(node):
-                self._shown[node.name] = node.verdict
-                self._say(_line(node, view))
+        news = [node for node in view.nodes.values() if self._is_news(node)]
+        workloads = [node.verdict is Verdict.READY for node in view.nodes.values() if node.is_workload]
+        ready = sum(workloads) - sum(node.verdict is Verdict.READY for node in news)
+        for node in news:
+            self._shown[node.name] = node.verdict
+            ready += node.verdict is Verdict.READY
+            self._say(_line(node, f"[{ready}/{len(workloads)}] "))
         # What is merely late is in the heartbeat; a cause is printed once it has failed.
-        sentences = tuple(cause.sentence for cause in view.causes if cause.verdict is Verdict.FAILED)
-        for sentence in sentences:
-            key = sentence.partition("; blocks")[0]
-            if key not in self._causes:
+        for cause in view.causes:
+            # Its message counts restarts: told anew at each, it would push everything else off the screen.
+            key = (cause.node, cause.reason)
+            if cause.verdict is Verdict.FAILED and key not in self._causes:
                 self._causes.add(key)
-                self._say(f"cause: {sentence}")
+                self._say(f"cause: {cause.sentence}")
         if not self._only_trouble:
             self._sign_of_life(view)
 
@@ -66,15 +69,13 @@ def _workloads_ready(view: RolloutView) -> bool:
     return all(node.verdict is Verdict.READY for node in view.nodes.values() if node.is_workload)
 
 
-def _line(node: NodeView, view: RolloutView) -> str:
+def _line(node: NodeView, count: str) -> str:
     took = (
         f" in {node.since - node.started:.1f} s" if node.started is not None and node.verdict is Verdict.READY else ""
     )
     detail = f": {node.message}" if node.verdict is not Verdict.READY and node.message else ""
-    ready = sum(other.is_workload and other.verdict is Verdict.READY for other in view.nodes.values())
-    total = sum(other.is_workload for other in view.nodes.values())
-    count = f"[{ready}/{total}] " if node.verdict is Verdict.READY else ""
-    return f"{count}{node.stage.title}: {node.name} {node.verdict.value}{took}{detail}"
+    counted = count if node.verdict is Verdict.READY else ""
+    return f"{counted}{node.stage.title}: {node.name} {node.verdict.value}{took}{detail}"
 
 
 def sign_of_life(view: RolloutView) -> str:

@@ -36,7 +36,7 @@ def errand(pending: Release, *, can_go_back: bool = True) -> str:
     if only := facts.get("only"):
         return f"a deploy of {only} only, {who}; invoke deploy brings the rest"
     if facts.get("destroyed"):
-        return f"destroyed {who}; invoke deploy brings it up again"
+        return f"destroyed by {facts.get('by', 'unknown')}, {_when(pending)}; invoke deploy brings it up again"
     back = ", deploy.rollback goes back" if can_go_back else ""
     return f"a deploy {who}, under way, failed or interrupted; invoke deploy --resume goes on{back}"
 

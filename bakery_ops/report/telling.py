@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from bakery_ops.errors import BakeryError, ExitCode, Interrupted, UsageError
 from bakery_ops.model.graph import Graph
+from bakery_ops.model.words import amount
 from bakery_ops.report import events, schema, summary
 from bakery_ops.report.formats import FORMATS
 from bakery_ops.report.formats.github import defused, github
@@ -58,7 +59,10 @@ def terminal_for(output: str | None) -> Terminal:
 def introduce(terminal: Terminal, overlay: str, graph: Graph, context: str, version: str) -> None:
     """The first lines of a run: what goes where."""
     workloads = len(graph.workloads())
-    terminal.say(f"{overlay}: {len(graph)} objects, {workloads} workloads -> context {context} (Kubernetes {version})")
+    terminal.say(
+        f"{overlay}: {amount(len(graph), 'object')}, {amount(workloads, 'workload')} -> context {context} "
+        f"(Kubernetes {version})"
+    )
 
 
 class Teller:

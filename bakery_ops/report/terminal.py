@@ -11,12 +11,14 @@ from contextlib import suppress
 from io import TextIOWrapper
 from typing import IO, Any, TextIO, TypeVar, cast
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 _T = TypeVar("_T")
 
+_GAP = 2  # between two columns of a table
 LONGEST = 4096  # characters of one line that are shown
 
 
@@ -149,10 +151,21 @@ class Terminal:
 
     def table(self, headings: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[int] = ()) -> None:
         """A plain table on stdout; `right` are the columns of numbers."""
-        table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold")
+        table = Table(box=None, padding=(0, _GAP // 2), pad_edge=False, show_edge=False, header_style="bold")
+        needed = -_GAP
+        cells = [[self._guard(cell) for cell in row] for row in rows]
         for position, heading in enumerate(headings):
-            table.add_column(heading, justify="right" if position in right else "left", no_wrap=position == 0)
-        for row in rows:
-            table.add_row(*(Text(self._guard(cell)) for cell in row))
+            # On a screen too narrow for every word the terminal wraps the rows: rich would squeeze columns until
+            # nothing is left of them, and those are the numbers.
+            texts = (heading, *(row[position] for row in cells))
+            words = texts if position == 0 else [word for text in texts for word in text.split()]
+            least = max(map(cell_len, words), default=0)
+            needed += least + _GAP
+            alignment = "right" if position in right else "left"
+            table.add_column(heading, justify=alignment, no_wrap=position == 0, min_width=least)  # type: ignore[arg-type]
+        for row in cells:
+            table.add_row(*map(Text, row))
         # A table needs a width of its own even where lines are never wrapped.
-        self.out.print(table, soft_wrap=False, width=None if self.out.is_terminal else 160)
+        width = self.out.width if self.out.is_terminal else 160
+        table.width = needed if needed > width else None
+        self.out.print(table, soft_wrap=False, crop=False, width=width)

@@ -16,7 +16,7 @@ from bakery_ops.model.graph import Graph
 from bakery_ops.model.live import Pod
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.secrets import SecretRow, SecretState
-from bakery_ops.model.words import unknown
+from bakery_ops.model.words import amount, unknown
 from bakery_ops.rules.claims import claims
 from bakery_ops.rules.drift import drift
 from bakery_ops.rules.verdict import Judgement, Verdict
@@ -166,12 +166,12 @@ def _no_restarts(facts: Facts) -> CheckResult:
             if last is not None and last.reason == "OOMKilled":
                 killed.append(f"{where}: OOMKilled at {last.finished_at}")
             elif container.restart_count:
-                restarted.append(f"{where}: {container.restart_count} restart(s)")
+                restarted.append(f"{where}: {amount(container.restart_count, 'restart')}")
     if killed:
         remedy = "raise the memory limit, or find the leak: invoke capacity shows the headroom"
         return CheckResult("no-oom-kills", CheckState.FAILED, f"{len(killed)} OOMKilled", tuple(killed), remedy)
     if restarted:
-        message = f"{len(restarted)} container(s) have restarted since their pod started"
+        message = f"restarted since their pod started: {amount(len(restarted), 'container')}"
         return CheckResult("no-oom-kills", CheckState.WARNING, message, tuple(restarted))
     return CheckResult("no-oom-kills", CheckState.PASSED, "no container was OOMKilled or restarted")
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from bakery_ops.model.quantities import memory_text, whole
 from bakery_ops.model.secrets import GENERATED
 from bakery_ops.model.times import time_or
+from bakery_ops.model.words import amount, printable
 from bakery_ops.rules.acceptance import CheckResult, CheckState
 
 Live = Mapping[str, Any]
@@ -95,7 +96,7 @@ def warning_events(events: Iterable[Live], now: float) -> CheckResult:
     lines = tuple(_event_line(reason, kind, members) for (reason, kind), members in ordered)
     count = sum(_times(event) for members in groups.values() for event in members)
     return CheckResult(
-        "warning-events", CheckState.WARNING, f"{count} warning(s); {kept}", lines, "invoke deploy.status"
+        "warning-events", CheckState.WARNING, f"{amount(count, 'warning')}; {kept}", lines, "invoke deploy.status"
     )
 
 
@@ -111,9 +112,14 @@ def _times(event: Live) -> int:
 
 def _event_line(reason: str, kind: str, members: Sequence[Live]) -> str:
     newest = max(members, key=_event_time)
-    names = sorted({str((event.get("involvedObject") or {}).get("name", "")) for event in members})
-    whom = names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
-    return f"{reason} x{sum(map(_times, members))}, {kind.lower()}/{whom}: {str(newest.get('message', ''))[:_MESSAGE]}"
+    others = {_involved(event) for event in members} - {_involved(newest)}
+    whom = f"{_involved(newest)} and {len(others)} more" if others else _involved(newest)
+    said = printable(str(newest.get("message", "")), _MESSAGE)
+    return f"{reason} x{sum(map(_times, members))}, {kind.lower()}/{whom}: {said}"
+
+
+def _involved(event: Live) -> str:
+    return str((event.get("involvedObject") or {}).get("name", ""))
 
 
 def finished_jobs(jobs: Iterable[Live], now: float) -> CheckResult:

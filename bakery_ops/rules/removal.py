@@ -17,6 +17,7 @@ from bakery_ops.model.contract import INVENTORY
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import GENERATED
+from bakery_ops.model.words import amount
 from bakery_ops.rules.plan import PROTECTED_KINDS, PruneStep
 from bakery_ops.rules.strangers import strangers
 
@@ -132,7 +133,7 @@ def _instances(ref: ObjectRef, around: Surroundings) -> str:
         return "the objects of its kind cannot be listed"
     ours = {_uid(around.live[each]) for each in around.inventory if each in around.live}
     others = [item for item in found if _uid(item) not in ours]
-    return f"{len(others)} object(s) of its kind are not ours: {_listed(map(_name, others))}" if others else ""
+    return f"{amount(len(others), 'object')} of its kind not ours: {_listed(map(_name, others))}" if others else ""
 
 
 def _claims(around: Surroundings) -> frozenset[ObjectRef]:
@@ -169,7 +170,7 @@ def _namespace(step: PruneStep, steps: Sequence[PruneStep], around: Surroundings
         return step._replace(kept="it cannot be told what else is in it")
     foreign = strangers(contents, {_uid(around.live[other.ref]) for other in steps})
     if foreign:
-        return step._replace(kept=f"{len(foreign)} object(s) in it are not ours: {_listed(foreign)}")
+        return step._replace(kept=f"{amount(len(foreign), 'object')} in it not ours: {_listed(foreign)}")
     return step
 
 
@@ -202,8 +203,9 @@ def _order(graph: Graph) -> Iterator[tuple[str, str]]:
         upstream = node.needs | node.after
         for other in upstream:
             yield name, other
-        for other in node.relies - upstream:  # a Service outlives the pods behind it: they may still be asked
-            yield other, name
+        for other in node.relies - upstream:
+            # A Service outlives the pods behind it: they may still be asked. A route to them goes before both.
+            yield (name, other) if node.ref.kind == "Ingress" else (other, name)
 
 
 def _manifest(ref: ObjectRef, live: Live) -> Manifest:

@@ -14,6 +14,7 @@ from bakery_ops.errors import PreflightRefused, TargetRefused, UsageError
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.recorded import keeps_values
+from bakery_ops.model.words import amount
 from bakery_ops.rules.plan import Action, Live, Plan, Step
 from bakery_ops.rules.releases import Contents, Known, Migration, Release, brought, migration_jobs
 
@@ -127,7 +128,7 @@ def settled(plan: Plan, graph: Graph, live: Mapping[ObjectRef, Live]) -> Plan:
     lost = sorted(str(node.ref) for node in graph.values() if keeps_values(node.manifest) and node.ref not in live)
     if lost:
         raise PreflightRefused(
-            f"{len(lost)} Secret(s) of this release are gone, and their values were never recorded",
+            f"this release lacks {amount(len(lost), 'Secret')}, whose values were never recorded",
             details=lost,
             remedy="create them again, or deploy from the source of that release",
         )

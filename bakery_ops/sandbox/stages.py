@@ -40,7 +40,7 @@ NODE_TAINT = f"{PREFIX}simulated"
 # Which failures keep a pod from which step of the ordinary life.
 _STUCK_IN_INIT = ("init-stuck", "init-fails")
 _MENDABLE = ("ErrImagePull", "ImagePullBackOff", "CreateContainerConfigError")
-_NEVER_STARTED = ("image-not-found", "registry-5xx", "registry-heals", "missing-secret")
+_NEVER_STARTED = ("image-not-found", "registry-5xx", "registry-heals", "missing-secret", "missing-volume")
 _NEVER_READY = ("never-ready", "crash-loop", "oom-killed", "liveness-killed", "evicted")
 _NEVER_DONE = ("job-failed", *_NEVER_READY)
 # Whether a pod that crashes a few times at first is not through with it yet.

@@ -12,6 +12,7 @@ from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.quantities import NodeSize, cpu_text, memory_text
 from bakery_ops.model.selection import matches, pod_labels
+from bakery_ops.model.words import amount
 from bakery_ops.rules.capacity.growth import GrowthRow, path
 from bakery_ops.rules.capacity.machines import live_machines, machines
 from bakery_ops.rules.capacity.proof import CapacityReport, Verdict, prove
@@ -73,7 +74,7 @@ def prove_on_cluster(requests: Requests, graph: Graph) -> CapacityReport:
     report = prove(graph, nodes)
     if not report.steady.fits or report.problems or report.never:
         raise PreflightRefused(
-            f"the platform does not fit the cluster's {len(nodes)} node(s)",
+            f"the platform does not fit the cluster's {amount(len(nodes), 'node')}",
             details=[*lines(report), *report.problems, *(f"no place at all for {name}" for name in report.never)],
             remedy=report.advice[-1] if report.advice else "invoke capacity",
         )

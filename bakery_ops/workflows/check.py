@@ -13,6 +13,7 @@ import msgspec
 from bakery_ops.errors import BakeryError, PreflightRefused, TargetRefused, UsageError
 from bakery_ops.model.builder import build
 from bakery_ops.model.manifest import Manifest
+from bakery_ops.model.words import amount
 from bakery_ops.rules import consistency, references, schema, security
 from bakery_ops.rules.findings import Finding, Severity, blocking, ordered
 from bakery_ops.rules.schema import Schemas
@@ -59,7 +60,9 @@ def require(report: CheckReport) -> None:
         Severity.PREFLIGHT: PreflightRefused,
     }[found[0].severity]
     remedy = found[0].remedy or "invoke check shows all findings"
-    raise worst(f"the manifests have {len(found)} finding(s) that block a deploy", details=_lines(found), remedy=remedy)
+    raise worst(
+        f"the manifests may not be deployed: {amount(len(found), 'finding')}", details=_lines(found), remedy=remedy
+    )
 
 
 def rows(report: CheckReport) -> tuple[tuple[str, ...], ...]:

@@ -12,6 +12,7 @@ from typing import Any
 from bakery_ops.errors import OperationFailed, TargetRefused
 from bakery_ops.model.contract import INVENTORY
 from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.words import amount
 from bakery_ops.rules.plan import PruneStep
 from bakery_ops.rules.removal import Removal, Surroundings, removal
 from bakery_ops.rules.reports import RemovalReport
@@ -100,7 +101,7 @@ def _refuse_surprises(approved: Removal, decided: Removal) -> None:
     more = sorted(str(step.ref) for step in decided.doomed if step.ref not in seen)
     if more:
         raise TargetRefused(
-            f"the cluster has changed since: {len(more)} object(s) more would go; nothing was removed",
+            f"the cluster has changed since: {amount(len(more), 'more object')} would go; nothing was removed",
             details=more,
             remedy="look at the list, then run the same command again",
         )

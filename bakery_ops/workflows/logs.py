@@ -20,11 +20,12 @@ Follow = Callable[[Source], Iterable[str]]
 
 
 class Line(NamedTuple):
-    """One line of a container, or a remark about it (`is_remark`)."""
+    """One line of a container, or a remark about it (`is_remark`): that its log cannot be read (`is_failure`)."""
 
     source: Source
     text: str
     is_remark: bool = False
+    is_failure: bool = False
 
 
 def find(requests: Requests, node: Node) -> tuple[Source, ...]:
@@ -49,15 +50,18 @@ def read(
             return [Line(source, "has not restarted: no previous log", is_remark=True)]
         if source.state and not previous:
             return [Line(source, source.state, is_remark=True)]
-        lines = requests.logs(
-            source.namespace,
-            source.pod,
-            source.container,
-            previous=previous,
-            tail_lines=tail,
-            since_seconds=since,
-            limit_bytes=None,
-        )
+        try:
+            lines = requests.logs(
+                source.namespace,
+                source.pod,
+                source.container,
+                previous=previous,
+                tail_lines=tail,
+                since_seconds=since,
+                limit_bytes=None,
+            )
+        except BakeryError as error:
+            return [Line(source, str(error), is_remark=True, is_failure=True)]
         return [Line(source, text) for text in lines] or [Line(source, "no lines", is_remark=True)]
 
     with ThreadPoolExecutor(_PARALLEL) as pool:
@@ -74,7 +78,7 @@ def follow(found: Sequence[Source], open_stream: Follow) -> Iterator[Line]:
             for text in open_stream(source):
                 inbox.put(Line(source, text))
         except BakeryError as error:
-            inbox.put(Line(source, f"the stream broke: {error}", is_remark=True))
+            inbox.put(Line(source, f"the stream broke: {error}", is_remark=True, is_failure=True))
         finally:
             inbox.put(None)
 

@@ -12,6 +12,7 @@ from bakery_ops.errors import BakeryError, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
+from bakery_ops.model.words import amount
 from bakery_ops.rules import cluster_dns
 from bakery_ops.rules.cluster_dns import Outage
 from bakery_ops.rules.plan import Plan, Step
@@ -36,7 +37,7 @@ def kinds_are_served(requests: Requests, graph: Graph) -> None:
     )
     if missing:
         raise PreflightRefused(
-            f"the cluster does not know {len(missing)} kind(s) of the render",
+            f"the cluster does not know {amount(len(missing), 'kind')} of the render",
             details=missing,
             remedy="install their CustomResourceDefinitions first, or drop the objects",
         )
@@ -54,7 +55,7 @@ def classes_exist(graph: Graph, facts: ClusterFacts) -> None:
                 missing.append(f"{node.ref}: {kind} {name!r}; the cluster has {', '.join(sorted(there)) or 'none'}")
     if missing:
         raise PreflightRefused(
-            f"{len(missing)} object(s) name a class that the cluster does not have",
+            f"a class that the cluster does not have is named by {amount(len(missing), 'object')}",
             details=missing,
             remedy="install the controller that brings the class, or name one that is there",
         )
@@ -104,7 +105,7 @@ def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectR
     missing = [f"{ref} (for {wanted[ref]})" for ref in _absent(requests, tuple(wanted))]
     if missing:
         raise PreflightRefused(
-            f"{len(missing)} referenced object(s) exist neither in the render nor in the cluster",
+            f"neither in the render nor in the cluster: {amount(len(missing), 'referenced object')}",
             details=sorted(missing),
         )
 
@@ -143,7 +144,7 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         if any("FieldConflict" in problem for problem in problems):
             remedy += "; --force-conflicts takes over what another manager owns"
         raise PreflightRefused(
-            f"the API server would refuse {len(problems)} of {len(steps)} object(s); nothing was changed",
+            f"the API server would refuse {len(problems)} of {amount(len(steps), 'object')}; nothing was changed",
             details=problems,
             remedy=remedy,
         )

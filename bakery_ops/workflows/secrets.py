@@ -15,6 +15,7 @@ from bakery_ops.errors import OperationFailed, PreflightRefused
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import TRUST, SecretRow, SecretSpec, SecretState
+from bakery_ops.model.words import amount
 from bakery_ops.workflows.ports import Requests, Say
 
 _PARALLEL = 8
@@ -187,7 +188,7 @@ def _refuse_lost_passwords(requests: Requests, missing: Iterable[SecretSpec]) ->
     ]
     if lost:
         raise PreflightRefused(
-            f"{len(lost)} database password(s) are gone while their data is still there",
+            f"their data is still there, but {amount(len(lost), 'database password')} gone",
             details=lost,
             remedy="restore the Secret from its backup; or, when the data may go, delete the volume claim",
         )

@@ -94,7 +94,7 @@ def test_everything_that_the_server_would_refuse_is_in_one_report(place: Place) 
     external = "apiVersion: v1\nkind: Service\nmetadata: {name: out}\nspec: {type: ExternalName}\n"
     address = "apiVersion: v1\nkind: Service\nmetadata: {name: low}\nspec: {clusterIP: banana, ports: [{port: 80}]}\n"
     refused = place.deploy(settings(1), settings(2), external, address)
-    assert (refused.returncode, "would refuse 2 of 3 object(s)" in refused.stderr) == (4, True), refused.stderr
+    assert (refused.returncode, "would refuse 2 of 3 objects" in refused.stderr) == (4, True), refused.stderr
     assert "service/out: Invalid" in refused.stderr
     assert "service/low: Invalid" in refused.stderr
     assert place.uids() == before

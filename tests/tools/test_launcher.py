@@ -71,6 +71,13 @@ def test_two_that_begin_at_once_both_work(house: Path) -> None:
     assert ended(start(house))[0] in used
 
 
+def test_a_folder_that_cannot_be_written_is_what_is_said_and_not_a_missing_package(house: Path) -> None:
+    (house / ".venvs").write_text("in the way, as a folder of somebody else is")
+    process = start(house)
+    _, err = process.communicate(timeout=100)
+    assert (process.returncode, "cannot write" in err, "apt-get" in err) == (4, True, False), err
+
+
 def test_what_could_not_be_prepared_is_removed_and_tried_again(house: Path) -> None:
     (house / "requirements.txt").write_text("no-such-package-of-ours==1.0\n")  # has no hash either
     failed = start(house)

@@ -10,7 +10,7 @@ from invoke import Collection
 from bakery_ops.commandline import CommandLine
 from bakery_ops.endings import guarded
 from bakery_ops.errors import BakeryError, ExitCode, Locked, UsageError
-from bakery_ops.model.words import hint, nearest, printable
+from bakery_ops.model.words import amount, hint, nearest, printable
 from bakery_ops.parameters import Positional, command
 
 seen: list[object] = []
@@ -94,6 +94,7 @@ def test_the_result_of_the_function_is_the_exit_code():
     [
         (("take", "--count", "three"), "--count: 'three' is not a whole number"),
         (("take", "--count", "-3"), "--count"),
+        (("take", "--count", "9" * 20), f"--count: '{'9' * 20}' is too large"),
         (("take", "--mode", "fst"), "did you mean 'fast'"),
         (("take", "--item", "x"), "--item: 'x' is not a whole number"),
         (("take", "--item"), "--item needs a value"),
@@ -102,6 +103,10 @@ def test_the_result_of_the_function_is_the_exit_code():
         (("name", "a\x1b[31mb"), "<word>"),
         (("name",), "error: name needs <word>\n  next: invoke name <word>"),
         (("take", "--count"), "error: --count needs a value"),
+        (("take", "--count", "1", "--mode", "slow", "--count", "2"), "error: --count was given twice"),
+        (("take", "--count=1", "--count=2"), "error: --count was given twice"),
+        (("take", "--", "--force"), "error: '--force' comes after '--' and would be ignored"),
+        (("--", "take"), "error: 'take' comes after '--' and would be ignored"),
     ],
 )
 def test_bad_words_end_in_64_with_a_hint_and_call_nothing(words, fragment, capsys):
@@ -115,6 +120,12 @@ def test_help_is_help_also_where_a_name_is_expected(words, capsys):
     assert run(*words) == 0
     assert "Takes" in capsys.readouterr().out
     assert seen == []
+
+
+def test_a_flag_may_come_again_where_it_is_repeatable_and_with_another_command():
+    assert run("take", "--item", "1", "--item", "2") == 0
+    assert run("take", "--count", "1", "take", "--count", "2") == 0
+    assert seen == [(1, "fast", None, (), False), (2, "fast", None, (), False)]
 
 
 def test_control_characters_of_a_bad_word_never_reach_the_terminal(capsys):
@@ -169,6 +180,10 @@ def test_many_known_words_do_not_push_the_nearest_one_off_the_screen():
     assert hint("servise-7", many) == "did you mean 'service-7'?"
     assert hint("zzz", many).endswith("and 50 more")
     assert hint("depoy", ["deploy", "verify"]) == "did you mean 'deploy'? known: deploy, verify"
+
+
+def test_a_number_takes_its_noun_along():
+    assert [amount(count, "object") for count in (0, 1, 2)] == ["0 objects", "1 object", "2 objects"]
 
 
 def test_printable_cuts_what_is_long():

@@ -30,7 +30,10 @@ def test_a_look_at_a_protected_cluster_need_not_be_confirmed():
 
 @pytest.mark.parametrize("reads_only", [True, False])
 def test_a_protected_cluster_is_never_met_by_chance(reads_only):
-    with pytest.raises(TargetRefused, match="current context"):
+    with pytest.raises(TargetRefused, match="current context") as caught:
         locate(PROD, Target(kubeconfig=Path("/nowhere")), Terminal({}), reads_only=reads_only)
+    # doctor has no --yes-context, and no look needs it.
+    confirmed = "" if reads_only else " --yes-context bakery-prod"
+    assert caught.value.remedy == f"name the context: --context bakery-prod{confirmed}"
     with pytest.raises(TargetRefused, match="does not accept"):
         locate(PROD, NAMED._replace(context="minikube"), Terminal({}), reads_only=reads_only)

@@ -147,6 +147,22 @@ def test_doctor_says_where_the_profile_leads_and_what_starts_it():
     assert "the cluster: the sandbox nowhere is not running\n         next: invoke sandbox.start --name nowhere" in told
 
 
+def test_from_the_folder_of_another_project_it_is_still_ours(tmp_path):
+    (tmp_path / "tasks.py").write_text("raise SystemExit('theirs')\n")
+    argv = [sys.executable, "-m", "bakery_ops.commandline", "--list"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(argv, cwd=tmp_path, capture_output=True, text=True, env=environment, check=False)
+    assert (ended.returncode, "deploy.rollback" in ended.stdout) == (0, True), ended.stderr
+
+
+def test_a_sandbox_that_is_stopped_says_what_starts_that_one():
+    told = invoke("sandbox.status", "--name", "nowhere")
+    assert (told.returncode, told.stdout) == (
+        3,
+        "sandbox nowhere: stopped\n  next: invoke sandbox.start --name nowhere\n",
+    )
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
 def test_a_full_disk_under_our_output_is_no_bug():
     with Path("/dev/full").open("w") as full:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.quantities import GIBI, NodeSize, cpu_text, memory_text
+from bakery_ops.model.words import amount
 from bakery_ops.rules.capacity.demand import CPU, EPHEMERAL, MEMORY, PODS, Amounts, Demand, add
 from bakery_ops.rules.capacity.limits import claims_total, quota_problems
 from bakery_ops.rules.capacity.machines import Machine, machines
@@ -244,7 +245,7 @@ def _several(phases: Sequence[Phase], nodes: Sequence[Machine]) -> Iterable[str]
     moved = [demand for demand in phases[0].demands if demand.pinned != largest.name]
     lost = pack(moved, [node for node in nodes if node is not largest]).unplaced
     if lost:
-        yield f"while {largest.name} is drained, {len(lost)} pod(s) find no place on the others"
+        yield f"while {largest.name} is drained, there is no place on the others for {amount(len(lost), 'pod')}"
 
 
 def _advice(report: CapacityReport, graph: Graph, load: Load, nodes: Sequence[Machine]) -> Iterable[str]:
@@ -272,7 +273,7 @@ def _shortage(row: PhaseRow, nodes: Sequence[Machine]) -> str:
             parts.append(f"{text(missing)} {called} short")
     if row.pods > sum(node.allocatable.get(PODS, 0) for node in nodes):
         parts.append("more pods than the nodes may run")
-    return " and ".join(parts) or f"{sum(count for _, count, _ in row.unplaced)} pod(s) find no place"
+    return " and ".join(parts) or f"no place for {amount(sum(count for _, count, _ in row.unplaced), 'pod')}"
 
 
 def _waves(load: Load, nodes: Sequence[Machine]) -> Iterable[str]:

@@ -8,6 +8,7 @@ from bakery_ops.model.contract import AUTOSCALED, PART_OF, PLATFORM
 from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest, ObjectRef
 from bakery_ops.model.references import references
 from bakery_ops.model.selection import Selection
+from bakery_ops.model.words import amount
 from bakery_ops.rules.findings import Finding, Severity, finding
 
 
@@ -61,7 +62,7 @@ def budgets_allow_drains(manifests: Sequence[Manifest]) -> Iterator[Finding]:
                 "budget-selects-nothing", Severity.WARNING, manifest, "its selector picks no pod of the render"
             )
         elif _allowed(manifest, replicas) <= 0:
-            message = f"allows no disruption with {replicas} replica(s), so no node can be drained"
+            message = f"allows no disruption with {amount(replicas, 'replica')}, so no node can be drained"
             remedy = "use maxUnavailable: 1, and only where there are at least 2 replicas"
             yield finding("budget-blocks-drain", Severity.WARNING, manifest, message, remedy)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bakery_ops.model.live import Condition, Deployment, Pod, ReplicaSet, WorkloadStatus
 from bakery_ops.model.times import time_or
+from bakery_ops.model.words import amount
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import pod_events, texts
 from bakery_ops.rules.readiness.crew import complete, judged_by_crew, muster, settled
@@ -74,7 +75,7 @@ def _message(status: WorkloadStatus, desired: int) -> str:
     if status.updated_replicas < desired:
         return f"{status.updated_replicas}/{desired} updated"
     if status.replicas > status.updated_replicas:
-        return f"{status.replicas - status.updated_replicas} old replica(s) still there"
+        return f"{amount(status.replicas - status.updated_replicas, 'old replica')} still there"
     return f"{status.available_replicas}/{desired} available"
 
 

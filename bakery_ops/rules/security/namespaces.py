@@ -13,6 +13,7 @@ _EXPECTED = frozenset({"Namespace", "PriorityClass"})
 
 def stays_at_home(manifests: Sequence[Manifest], namespace: str, *, strict: bool) -> Iterator[Finding]:
     """Nothing in a protected namespace or in one that neither the profile nor the render names."""
+    yield from _is_used(manifests, namespace)
     own = {manifest.ref.name for manifest in manifests if manifest.ref.kind == "Namespace"} | {namespace}
     for manifest in manifests:
         place = manifest.ref.name if manifest.ref.kind == "Namespace" else manifest.ref.namespace
@@ -29,3 +30,21 @@ def stays_at_home(manifests: Sequence[Manifest], namespace: str, *, strict: bool
             severity = Severity.PREFLIGHT if strict else Severity.WARNING
             message = "belongs to the whole cluster, not to the platform's namespace"
             yield finding("cluster-scoped", severity, manifest, message, "let an administrator apply it once")
+
+
+def _is_used(manifests: Sequence[Manifest], namespace: str) -> Iterator[Finding]:
+    """What is named has to be where the objects go: lock, inventory and releases are kept there.
+
+    An overlay that sets its own namespace is not moved by --namespace, and must not seem to be.
+    """
+    whom, whence = f"namespace/{namespace}", "the profile or --namespace"
+    places = {manifest.ref.namespace for manifest in manifests} - {""}
+    if namespace in PROTECTED and namespace not in places:
+        message = f"the namespace {namespace} belongs to the cluster"
+        yield Finding(
+            "protected-namespace", Severity.REFUSED, whom, whence, message, "use one of your own: --namespace"
+        )
+    elif places and namespace not in places:
+        message = f"no object goes to the namespace {namespace}: each names its own ({', '.join(sorted(places))})"
+        remedy = f"name the one they go to: --namespace {min(places)}; or change `namespace:` in the overlay"
+        yield Finding("unused-namespace", Severity.REFUSED, whom, whence, message, remedy)

@@ -216,6 +216,12 @@ def test_logs_keep_lines_and_give_none_for_no_log(server: ScriptedServer, client
     assert client.requests.logs("shop", "p", "c") == ()
 
 
+def test_logs_that_may_not_be_read_are_an_error_and_not_an_empty_log(server: ScriptedServer, client: Client) -> None:
+    server.expect("GET", f"{PODS}/p/log", status(403, "Forbidden", 'pods "p" is forbidden'))
+    with pytest.raises(OperationFailed, match='the log of p/c cannot be read: pods "p" is forbidden'):
+        client.requests.logs("shop", "p", "c")
+
+
 def test_a_proxied_get_gives_status_body_and_time_and_is_not_repeated(server: ScriptedServer, client: Client) -> None:
     path = "/api/v1/namespaces/shop/services/web:8000/proxy/health/ready"
     server.expect("GET", path, Say(404, b"no"), Drop())

@@ -207,7 +207,7 @@ def test_services_budgets_autoscalers_and_ingresses_rely_on_what_is_behind_them(
     )
     assert graph["service/web"].relies == {"web"}
     assert graph["poddisruptionbudget/web"].relies == {"web"}
-    assert graph["ingress/web"].relies == {"service/web"}
+    assert graph["ingress/web"].relies == {"service/web", "web"}
     assert graph["ingress/web"].stage is Stage.EDGE
     assert graph["horizontalpodautoscaler/web"].after == {"web"}
     assert graph["horizontalpodautoscaler/web"].stage is Stage.MICROSERVICE

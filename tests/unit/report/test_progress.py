@@ -7,6 +7,7 @@ from typing import Any
 from bakery_ops.model.contract import Stage
 from bakery_ops.report.progress import HEARTBEAT, LineProgress
 from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.diagnosis import RootCause
 from bakery_ops.rules.rollout.state import Phase
 from bakery_ops.rules.rollout.view import NodeView, RolloutView
 from bakery_ops.rules.verdict import Verdict
@@ -72,6 +73,22 @@ def test_that_a_platform_is_watched_after_its_last_workload_is_said():
     paper = Paper(now=0.0)
     LineProgress(paper)(view(row("web", Verdict.READY)))
     assert paper.lines[1:] == ["all ready; watching that it stays so"]
+
+
+def test_what_becomes_ready_at_one_time_is_counted_one_by_one():
+    paper = Paper(now=0.0)
+    found = row("old", Verdict.READY, started=None)
+    LineProgress(paper)(view(found, row("web", Verdict.READY), row("db", Verdict.READY), row("late")))
+    assert [line.partition(" ")[0] for line in paper.lines] == ["[2/4]", "[3/4]"]
+
+
+def test_a_cause_is_told_once_however_often_it_restarts_meanwhile():
+    paper = Paper(now=0.0)
+    progress = LineProgress(paper)
+    for reason, message in (("Crash", "3 restarts"), ("Crash", "4 restarts"), ("OOMKilled", "2 times"), ("Crash", "5")):
+        cause = RootCause("web", Verdict.FAILED, "is down", reason, message, (), (), (), ("web",), Stage.MICROSERVICE)
+        progress(view(row("web", Verdict.PROGRESSING))._replace(causes=(cause,)))
+    assert paper.lines == ["cause: web is down: Crash: 3 restarts", "cause: web is down: OOMKilled: 2 times"]
 
 
 def test_nothing_is_said_where_nothing_was_started():

@@ -30,6 +30,11 @@ def test_what_is_not_recorded_is_told_with_the_command_that_goes_on(facts: dict[
     assert command in errand(Release(0, 0.0, facts))
 
 
+def test_what_was_destroyed_was_so_at_a_time_and_not_since() -> None:
+    told = errand(Release(0, 1_700_000_000.0, {"destroyed": "objects", "by": "me@here"}))
+    assert told == "destroyed by me@here, 2023-11-14 22:13:20 UTC; invoke deploy brings it up again"
+
+
 def test_a_status_says_which_release_is_live() -> None:
     stands = Known((TWO, ONE))
     assert (live_number(stands), live_release(stands)) == (2, "2, 2023-11-14 22:13:20 UTC, by unknown")

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import re
+
+import pytest
+
 from bakery_ops.report.status import show_status
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.rollout.view import RolloutView
@@ -13,3 +18,25 @@ def test_the_count_of_what_is_ready_stands_below_the_table(capsys) -> None:
     rows = [row("web", Verdict.READY), row("db"), row("configmap/app", Verdict.READY, is_workload=False)]
     show_status(Terminal({}), RolloutView(3.0, 0.0, {each.name: each for each in rows}, (), (), None))
     assert capsys.readouterr().out.splitlines()[-1] == "1 of 2 workloads ready"
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [10, 40, 80, 200])
+def test_a_narrow_screen_wraps_a_table_and_loses_no_word_of_it(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At 40 columns `capacity` showed the names of its phases and not one number."""
+    screen = Screen()
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout", screen)
+    Terminal({"NO_COLOR": "1"}).table(
+        ("phase", "pods", "of allocatable", "detail"),
+        [("rolling update of everything", "62", "19%", "CrashLoopBackOff: exit code 1, 3 restarts")],
+        right=(1, 2),
+    )
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue())
+    assert "…" not in shown
+    for word in ("phase", "pods", "allocatable", "rolling update of everything", "62", "19%", "CrashLoopBackOff:"):
+        assert word in shown

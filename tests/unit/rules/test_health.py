@@ -69,8 +69,8 @@ def test_warnings_of_a_day_are_grouped_and_counted_the_most_frequent_first():
         NOW,
     )
     assert result.state is CheckState.WARNING
-    assert result.evidence == ("BackOff x7, pod/a and 1 more: BackOff of b", "Unhealthy x2, pod/a: Unhealthy of a")
-    assert result.message.startswith("9 warning(s)")
+    assert result.evidence == ("BackOff x7, pod/b and 1 more: BackOff of b", "Unhealthy x2, pod/a: Unhealthy of a")
+    assert result.message.startswith("9 warnings; ")
 
 
 def test_no_warning_is_no_proof_and_says_how_long_events_are_kept():

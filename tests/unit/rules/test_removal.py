@@ -129,6 +129,18 @@ def test_what_others_need_goes_after_them():
     assert at["service/web"] > at["deployment/web"]
 
 
+def test_a_route_goes_before_the_pods_it_leads_to():
+    route = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec: {rules: [{http: {paths: [{backend: {service: {name: web, port: {number: 80}}}}]}}]}
+"""
+    live = live_of(TEXT + "---" + route)
+    decided = removal(around(live=live, inventory=live), volumes=False)
+    assert going(decided).index("ingress/web") < going(decided).index("deployment/web")
+
+
 def test_what_is_not_in_the_inventory_stays_untouched():
     lonely = ref_of("configmap/settings")
     inventory = [ref for ref in around().inventory if ref != lonely]
@@ -184,7 +196,7 @@ def with_contents(*more):
 
 def test_a_namespace_with_a_strangers_object_stays():
     decided = removal(with_contents(item("ConfigMap", "theirs")), volumes=True)
-    assert staying(decided) == {"namespace/shop": "1 object(s) in it are not ours: configmap/theirs"}
+    assert staying(decided) == {"namespace/shop": "1 object in it not ours: configmap/theirs"}
 
 
 @pytest.mark.parametrize(
@@ -233,7 +245,7 @@ spec: {group: bakery.test, names: {kind: Oven, plural: ovens}, scope: Namespaced
 
 @pytest.mark.parametrize(
     ("found", "why"),
-    [([], None), ([item("Oven", "theirs")], "1 object(s) of its kind are not ours: oven/theirs"), (None, "listed")],
+    [([], None), ([item("Oven", "theirs")], "1 object of its kind not ours: oven/theirs"), (None, "listed")],
 )
 def test_a_definition_goes_only_when_nobody_else_has_objects_of_its_kind(found, why):
     live = live_of(DEFINITION)

@@ -110,6 +110,16 @@ def test_a_stuck_init_container_is_one_that_does_not_advance() -> None:
     assert any("init-stuck" in one["values"] for one in barred if one["key"] == kwok.annotation("simulate"))
 
 
+@pytest.mark.parametrize(
+    "mode", ["image-not-found", "registry-5xx", "registry-heals", "missing-secret", "missing-volume"]
+)
+def test_a_pod_that_can_not_start_is_not_run_by_the_ordinary_life(mode: str) -> None:
+    """Also one without init containers: a volume that is missing holds it where a missing image does."""
+    runs = next(one for one in stages.pod_stages() if one["metadata"]["name"] == "pod-runs")
+    barred = [one for one in runs["spec"]["selector"]["matchExpressions"] if one["operator"] == "NotIn"]
+    assert any(mode in one["values"] for one in barred if one["key"] == kwok.annotation("simulate"))
+
+
 def test_a_pod_that_is_being_deleted_is_only_deleted() -> None:
     for stage in [*stages.pod_stages(), *failures.failure_stages()]:
         is_alive = kwok.ALIVE in stage["spec"]["selector"]["matchExpressions"]

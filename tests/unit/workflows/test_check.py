@@ -430,6 +430,29 @@ def test_what_blocks_is_raised_with_the_exit_code_of_its_kind_and_all_of_it(chan
     assert caught.value.details
 
 
+@pytest.mark.parametrize(
+    ("namespace", "rule", "says"),
+    [
+        ("staging", "unused-namespace", "no object goes to the namespace staging: each names its own (shop)"),
+        ("kube-system", "protected-namespace", "the namespace kube-system belongs to the cluster"),
+    ],
+)
+def test_a_namespace_that_the_render_does_not_use_is_refused(namespace, rule, says):
+    """B24: an overlay with a namespace of its own was deployed there, and only our records to the one named."""
+    bodies = clean()
+    for each in bodies.values():
+        if each["kind"] != "Namespace":
+            each["metadata"]["namespace"] = "shop"
+    manifests = load("\n---\n".join(map(json.dumps, bodies.values())), "render", namespace=namespace)
+    (found,) = check(manifests, namespace=namespace, strict=False).findings
+    assert (found.rule, found.severity, found.message) == (rule, Severity.REFUSED, says)
+
+
+def test_a_render_of_the_whole_cluster_uses_no_namespace_and_needs_none():
+    manifests = load(json.dumps(body("PriorityClass", "high", "scheduling.k8s.io/v1", value=1)), "r", namespace="shop")
+    assert check(manifests, namespace="shop", strict=False).findings == ()
+
+
 def test_a_report_that_passed_raises_nothing():
     require(judge(clean()))
 

@@ -260,7 +260,7 @@ def test_more_than_was_shown_is_never_taken():
     site.cluster.apply(stamped(extra, "h"))
     site.inventory.write([*site.inventory.refs, extra.ref])
     site.cluster.mutations.clear()
-    with pytest.raises(TargetRefused, match="1 object"):
+    with pytest.raises(TargetRefused, match="1 more object would go"):
         workflow.destroy(shown, ports, volumes=False, deadline=600.0)
     assert site.cluster.mutations == []
 

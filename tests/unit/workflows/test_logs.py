@@ -11,8 +11,8 @@ from tests.rollouts import node
 WEB = node("web", "StatefulSet")
 
 
-def deployed(*, pods: bool = True) -> FakeCluster:
-    cluster = FakeCluster()
+def deployed(cluster: FakeCluster | None = None, *, pods: bool = True) -> FakeCluster:
+    cluster = cluster or FakeCluster()
     cluster.apply(WEB.manifest)
     uid = cluster.body(WEB.ref)["metadata"]["uid"]
     if pods:
@@ -44,6 +44,22 @@ def test_each_container_says_its_lines_or_why_it_has_none():
         ("app", "two", False),
         ("quiet", "no lines", True),
         ("late", "waiting: ErrImagePull", True),
+    ]
+
+
+def test_a_log_that_cannot_be_read_is_told_apart_from_an_empty_one_and_the_others_are_read():
+    class Forbidding(FakeCluster):
+        def logs(self, namespace, pod, container, **options):
+            if container == "quiet":
+                raise OperationFailed("the log of web-0/quiet cannot be read: forbidden")
+            return super().logs(namespace, pod, container, **options)
+
+    cluster = deployed(Forbidding())
+    cluster.log_lines["web-0", "app", False] = ["one"]
+    lines = list(logs.read(cluster, logs.find(cluster, WEB), previous=False, tail=10, since=None))
+    assert [(line.text, line.is_remark, line.is_failure) for line in lines[:2]] == [
+        ("one", False, False),
+        ("the log of web-0/quiet cannot be read: forbidden", True, True),
     ]
 
 

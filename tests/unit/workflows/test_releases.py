@@ -195,7 +195,7 @@ def test_a_secret_keeps_its_live_value_and_a_lost_one_refuses_the_rollback(site:
     site.rollback()
     assert site.cluster.body(login)["data"] == {"password": "Y2hhbmdlZA=="}
     site.cluster.vanish(login)
-    with pytest.raises(PreflightRefused, match="gone, and their values were never recorded") as refused:
+    with pytest.raises(PreflightRefused, match="lacks 1 Secret, whose values were never recorded") as refused:
         site.rollback(2)
     assert refused.value.details == ("secret/login",)
 

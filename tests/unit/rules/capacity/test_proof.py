@@ -144,7 +144,7 @@ def test_two_nodes_are_judged_by_what_happens_when_one_goes():
     bodies = [workload("StatefulSet", f"db{n}", cpu="500m") for n in range(10)]
     found = report(*bodies, nodes=("4cpu,10Gi", "4cpu,10Gi"))
     assert found.verdict is Verdict.FITS
-    assert "while node-1 is drained, 3 pod(s) find no place on the others" in found.warnings
+    assert "while node-1 is drained, there is no place on the others for 3 pods" in found.warnings
 
 
 def test_a_quota_that_a_phase_would_exceed_is_a_problem_with_its_arithmetic():
