@@ -4,303 +4,148 @@ No `from __future__ import annotations` here: the annotations are read at start-
 """
 
 import sys
-from pathlib import Path
 from typing import Annotated, Literal
 
 from invoke.collection import Collection
 
 from bakery_ops import bootstrap
 from bakery_ops.errors import ExitCode
-from bakery_ops.parameters import Positional, command
+from bakery_ops.options import (
+    CheckOutput,
+    DeployOptions,
+    DeployOutput,
+    DestroyOptions,
+    DryRun,
+    Instance,
+    LogOptions,
+    Nodes,
+    Output,
+    Platform,
+    Positional,
+    ProfileName,
+    Recorded,
+    RehearseOptions,
+    ReportFiles,
+    RollbackOptions,
+    SimulatedNodes,
+    Target,
+    Tier,
+    Without,
+)
+from bakery_ops.parameters import command
 
 sys.dont_write_bytecode = False  # Invoke turns bytecode off, which makes every start compile the package again
-
-ProfileName = Annotated[str | None, "which profile of bakery.toml (default: its default-profile)"]
-Context = Annotated[str | None, "kubeconfig context; must be one the profile accepts"]
-Kubeconfig = Annotated[Path | None, "kubeconfig file instead of KUBECONFIG or ~/.kube/config"]
-Namespace = Annotated[str | None, "namespace instead of the profile's"]
-Overlay = Annotated[Path | None, "a kustomize overlay or a directory of YAML instead of the profile's"]
-Output = Annotated[Literal["rich", "plain", "json"] | None, "rich on a terminal, plain elsewhere, or json on stdout"]
-CheckOutput = Annotated[
-    Literal["rich", "plain", "json", "github"] | None,
-    "rich on a terminal, plain elsewhere, or json on stdout; github: annotations, when asked",
-]
-DeployOutput = Annotated[
-    Literal["rich", "plain", "json", "ndjson", "github"] | None,
-    "rich on a terminal, plain elsewhere; json: the report; ndjson: a line an event; github: annotations, when asked",
-]
-ReportFiles = Annotated[
-    tuple[str, ...], "also write a report: FORMAT=PATH with json, junit, html, svg or markdown; repeatable"
-]
-Nodes = Annotated[
-    tuple[str, ...],
-    "a node's size, like 8cpu,20Gi; repeat for several (default: the profile's `nodes`, else one of 8cpu,20Gi)",
-]
-SimulatedNodes = Annotated[
-    tuple[str, ...], "a simulated node's size, like 8cpu,20Gi; repeat for several (with --simulated default: that one)"
-]
-FailMode = Annotated[Literal["fast", "settle", "never"], "when to end after a failure"]
-Tier = Literal["lint", "unit", "manifests", "tools", "simulated", "e2e"]
-ProtectedKind = Literal["PersistentVolumeClaim", "PersistentVolume", "Namespace", "Secret"]
-Instance = Annotated[str | None, "which sandbox, when several run side by side (default: default)"]
-Recreate = Annotated[tuple[str, ...], "delete and create anew what changed in an immutable field; repeatable"]
-MassPrune = Annotated[bool, "delete even more than a fifth of what was deployed"]
-YesContext = Annotated[str | None, "confirm a protected profile's context without a terminal: its exact name"]
-
 
 # ---- deploy ---------------------------------------------------------------------------------------------------------
 
 
 @command(default=True)
-def run(
-    profile: ProfileName = None,
-    only: Annotated[tuple[str, ...], "deploy this node and what it needs; repeat for several"] = (),
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    engine: Annotated[Literal["staged", "skaffold"] | None, "who applies: our staged engine, or skaffold run"] = None,
-    fail_mode: FailMode = "settle",
-    yes_context: YesContext = None,
-    force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
-    recreate: Recreate = (),
-    prune_kind: Annotated[tuple[ProtectedKind, ...], "also delete what left the render of this kind; repeatable"] = (),
-    allow_mass_prune: MassPrune = False,
-    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
-    output: DeployOutput = None,
-    report_file: ReportFiles = (),
-    resume: Annotated[bool, "go on with the deploy that was interrupted; refused when the render has changed"] = False,
-) -> ExitCode:
+def run(options: Annotated[DeployOptions, Without("rerun")]) -> ExitCode:
     """Bring the platform up: preflight, secrets, images, staged apply, readiness, verify, summary."""
-    return bootstrap.deploy(bootstrap.DeployOptions(**locals()))
+    return bootstrap.deploy(options)
 
 
 @command
 def plan(
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    exit_code: Annotated[bool, "exit 2 when there are changes"] = False,
-    output: Output = None,
+    target: Target, exit_code: Annotated[bool, "exit 2 when there are changes"] = False, output: Output = None
 ) -> ExitCode:
     """Show what a deploy would change, object by object; nothing is written."""
-    return bootstrap.plan(
-        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), exit_code, output
-    )
+    return bootstrap.plan(target, exit_code, output)
 
 
 @command
-def status(
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    output: Output = None,
-) -> ExitCode:
+def status(target: Target, output: Output = None) -> ExitCode:
     """Show how each node of the platform stands now, and who holds the lock."""
-    return bootstrap.deploy_status(
-        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), output
-    )
+    return bootstrap.deploy_status(target, output)
 
 
 @command
-def history(
-    profile: ProfileName = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    output: Output = None,
-) -> ExitCode:
+def history(target: Recorded, output: Output = None) -> ExitCode:
     """List the releases recorded in the cluster: what each changed, by whom, and which one is live."""
-    return bootstrap.history(bootstrap.Target(profile, None, namespace, context, kubeconfig, yes_context), output)
+    return bootstrap.history(target, output)
 
 
 @command
-def rollback(
-    to: Annotated[int | None, "the release to go back to (default: the one before the live one)"] = None,
-    profile: ProfileName = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    fail_mode: Annotated[Literal["fast", "settle", "never"], "when to end after a failure"] = "settle",
-    yes_context: YesContext = None,
-    accept_newer_schema: Annotated[bool, "the old version works with databases that are migrated further"] = False,
-    force_conflicts: Annotated[bool, "take over fields that another manager owns"] = False,
-    recreate: Recreate = (),
-    allow_mass_prune: MassPrune = False,
-    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
-    output: DeployOutput = None,
-    report_file: ReportFiles = (),
-) -> ExitCode:
+def rollback(options: RollbackOptions) -> ExitCode:
     """Deploy a recorded release again; no Job runs, and a database newer than it knows refuses it."""
-    return bootstrap.rollback(bootstrap.RollbackOptions(**locals()))
+    return bootstrap.rollback(options)
 
 
 @command
-def unlock(
-    holder: Annotated[str, Positional, "the holder that deploy named"],
-    profile: ProfileName = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-) -> ExitCode:
+def unlock(target: Recorded, holder: Annotated[str, Positional, "the holder that deploy named"]) -> ExitCode:
     """Remove the lock of a dead deploy; needs the holder's id, so that a living one is not robbed."""
-    return bootstrap.unlock(bootstrap.Target(profile, None, namespace, context, kubeconfig, yes_context), holder)
+    return bootstrap.unlock(target, holder)
 
 
 @command
-def rehearse(
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    node: Nodes = (),
-    fault: Annotated[tuple[str, ...], "FAULT=WORKLOAD, like crash-loop=auth-service; repeat for several"] = (),
-    fail_mode: FailMode = "never",
-    output: Output = None,
-) -> ExitCode:
+def rehearse(options: RehearseOptions) -> ExitCode:
     """Deploy to simulated nodes made for this one run, with faults if you like, and show what would happen."""
-    return bootstrap.rehearse(bootstrap.RehearseOptions(**locals()))
+    return bootstrap.rehearse(options)
 
 
 @command(name="verify")
 def verify_platform(
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
+    target: Target,
     only: Annotated[tuple[str, ...], "run just this check; repeat for several"] = (),
     output: CheckOutput = None,
 ) -> ExitCode:
     """Check the acceptance contract: all ready, Jobs complete, health and the frontend answer."""
-    return bootstrap.verify(
-        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), only, output
-    )
+    return bootstrap.verify(target, only, output)
 
 
 @command
-def logs(
-    name: Annotated[str, Positional, "a workload, a Job or a service"],
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    previous: Annotated[bool, "what the containers said before their last restart"] = False,
-    tail: Annotated[int | None, "the last so many lines of each container (default: 200, all with --since)"] = None,
-    since: Annotated[str | None, "nothing older than this: 90s, 10m, 1h30m"] = None,
-    follow: Annotated[bool, "go on as lines are written; Ctrl-C ends it"] = False,
-) -> ExitCode:
+def logs(options: LogOptions) -> ExitCode:
     """Print what a workload's containers say, init containers included, each line with its pod and container."""
-    return bootstrap.logs(bootstrap.LogOptions(**locals()))
+    return bootstrap.logs(options)
 
 
 @command
 def seed(
+    target: Target,
     name: Annotated[tuple[str, ...], Positional, "a seed Job or a service; several are possible (default: all)"] = (),
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
+    dry_run: DryRun = False,
     output: DeployOutput = None,
 ) -> ExitCode:
     """Run seed Jobs again, or for the first time, with what they need: all, or those named."""
-    return bootstrap.seed(bootstrap.JobOptions(**locals()))
+    return bootstrap.seed(name, DeployOptions(target, dry_run=dry_run, output=output))
 
 
 @command
 def migrate(
+    target: Target,
     name: Annotated[tuple[str, ...], Positional, "a migration or a service; several are possible (default: all)"] = (),
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    dry_run: Annotated[bool, "stop after the plan; nothing is written"] = False,
+    dry_run: DryRun = False,
     output: DeployOutput = None,
 ) -> ExitCode:
     """Run migrations again, or for the first time, with what they need: all, or those named."""
-    return bootstrap.migrate(bootstrap.JobOptions(**locals()))
+    return bootstrap.migrate(name, DeployOptions(target, dry_run=dry_run, output=output))
 
 
 @command
-def destroy(
-    profile: ProfileName = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    volumes: Annotated[bool, "also volumes, generated secrets and the namespace: the data is lost"] = False,
-    yes: Annotated[str | None, "confirm --volumes without a terminal: the namespace's exact name"] = None,
-    yes_context: YesContext = None,
-    dry_run: Annotated[bool, "show what would go and what would stay; nothing is removed"] = False,
-    output: Output = None,
-) -> ExitCode:
+def destroy(options: DestroyOptions) -> ExitCode:
     """Remove what deploys wrote, in reverse order, and wait until it is gone; data only with --volumes."""
-    return bootstrap.destroy(bootstrap.DestroyOptions(**locals()))
+    return bootstrap.destroy(options)
 
 
 # ---- routine -------------------------------------------------------------------------------------------------------
 
 
 @command(name="daily", default=True)
-def health_daily(
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    output: Output = None,
-) -> ExitCode:
+def health_daily(target: Target, output: Output = None) -> ExitCode:
     """The acceptance checks, memory use against its limits, and the warnings of the last day; read-only."""
-    return bootstrap.health_daily(
-        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), output
-    )
+    return bootstrap.health_daily(target, output)
 
 
 @command(name="weekly")
-def health_weekly(
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    output: Output = None,
-) -> ExitCode:
+def health_weekly(target: Target, output: Output = None) -> ExitCode:
     """Jobs that ended long ago, what the autoscalers did, volumes; read-only."""
-    return bootstrap.health_weekly(
-        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), output
-    )
+    return bootstrap.health_weekly(target, output)
 
 
 @command(name="monthly")
-def health_monthly(
-    profile: ProfileName = None,
-    overlay: Overlay = None,
-    namespace: Namespace = None,
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
-    yes_context: YesContext = None,
-    output: Output = None,
-) -> ExitCode:
+def health_monthly(target: Target, output: Output = None) -> ExitCode:
     """Requests against use, certificates, the age of secrets; read-only."""
-    return bootstrap.health_monthly(
-        bootstrap.Target(profile, overlay, namespace, context, kubeconfig, yes_context), output
-    )
+    return bootstrap.health_monthly(target, output)
 
 
 @command(name="report")
@@ -318,37 +163,38 @@ def past_report(
 # ---- offline --------------------------------------------------------------------------------------------------------
 
 
+Rendering = Annotated[Target, Without("namespace", "context", "kubeconfig", "yes_context")]
+
+
 @command
-def check(profile: ProfileName = None, overlay: Overlay = None, namespace: Namespace = None) -> ExitCode:
+def check(target: Annotated[Target, Without("context", "kubeconfig", "yes_context")]) -> ExitCode:
     """Render and judge the manifests without any cluster: schema, references, consistency, security."""
-    return bootstrap.check(bootstrap.Target(profile, overlay, namespace))
+    return bootstrap.check(target)
 
 
 @command
 def capacity(
-    profile: ProfileName = None,
-    overlay: Overlay = None,
+    target: Rendering,
     node: Nodes = (),
     growth: Annotated[bool, "also show what 25, 50 and 100 tenants need"] = False,
 ) -> ExitCode:
     """Prove that the rendered platform fits the nodes, phase by phase; exit 4 when it does not."""
-    return bootstrap.capacity(bootstrap.Target(profile, overlay), node, growth)
+    return bootstrap.capacity(target, node, growth)
 
 
 @command
-def doctor(profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None) -> ExitCode:
+def doctor(target: Annotated[Target, Without("overlay", "namespace", "yes_context")]) -> ExitCode:
     """Look at this machine and the profile's cluster: what is there, what is missing, what to do."""
-    return bootstrap.doctor_report(bootstrap.Target(profile, None, None, context, kubeconfig))
+    return bootstrap.doctor_report(target)
 
 
 @command(default=True)
 def show(
+    target: Rendering,
     name: Annotated[str | None, Positional, "one service: its rendered objects"] = None,
-    profile: ProfileName = None,
-    overlay: Overlay = None,
 ) -> ExitCode:
     """The platform as the manifests say it: every service with its database, image and dependencies."""
-    return bootstrap.platform_show(bootstrap.Target(profile, overlay), name)
+    return bootstrap.platform_show(target, name)
 
 
 @command(name="show")
@@ -361,35 +207,27 @@ def config_show() -> ExitCode:
 
 
 @command(name="ensure", default=True)
-def secrets_ensure(
-    profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None, yes_context: YesContext = None
-) -> ExitCode:
+def secrets_ensure(target: Platform) -> ExitCode:
     """Create the secrets that the manifests refer to and the cluster lacks; never overwrite one."""
-    return bootstrap.secrets(bootstrap.Target(profile, None, None, context, kubeconfig, yes_context))
+    return bootstrap.secrets(target)
 
 
 @command(name="check")
-def secrets_check(
-    profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None, yes_context: YesContext = None
-) -> ExitCode:
+def secrets_check(target: Platform) -> ExitCode:
     """Say which secrets are there, missing or incomplete; values are never shown."""
-    return bootstrap.secrets_check(bootstrap.Target(profile, None, None, context, kubeconfig, yes_context))
+    return bootstrap.secrets_check(target)
 
 
 @command(name="ensure", default=True)
-def tls_ensure(
-    profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None, yes_context: YesContext = None
-) -> ExitCode:
+def tls_ensure(target: Platform) -> ExitCode:
     """Create the certificates that the manifests refer to and the cluster lacks; never overwrite one."""
-    return bootstrap.tls(bootstrap.Target(profile, None, None, context, kubeconfig, yes_context))
+    return bootstrap.tls(target)
 
 
 @command(name="check")
-def tls_check(
-    profile: ProfileName = None, context: Context = None, kubeconfig: Kubeconfig = None, yes_context: YesContext = None
-) -> ExitCode:
+def tls_check(target: Platform) -> ExitCode:
     """Check each certificate in the cluster: names, chain, key, age."""
-    return bootstrap.tls_check(bootstrap.Target(profile, None, None, context, kubeconfig, yes_context))
+    return bootstrap.tls_check(target)
 
 
 # ---- machines -------------------------------------------------------------------------------------------------------
@@ -450,24 +288,25 @@ def sandbox_images(profile: ProfileName = None, name: Instance = None) -> ExitCo
     return bootstrap.sandbox_images(profile, name)
 
 
+OnlyContext = Annotated[Target, Without("profile", "overlay", "namespace", "yes_context")]
+
+
 @command(name="skaffold", default=True)
 def dev_skaffold(
+    target: OnlyContext,
     profile: Annotated[str, "a profile of bakery.toml that skaffold.yaml has too"] = "dev",
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
 ) -> ExitCode:
     """Namespace, secrets and certificates, then `skaffold dev`: build, deploy, watch the sources."""
-    return bootstrap.dev(bootstrap.Target(profile, None, None, context, kubeconfig))
+    return bootstrap.dev(target._replace(profile=profile))
 
 
 @command(name="tilt")
 def dev_tilt(
+    target: OnlyContext,
     profile: Annotated[str, "whose contexts and secrets are meant"] = "dev",
-    context: Context = None,
-    kubeconfig: Kubeconfig = None,
 ) -> ExitCode:
     """Namespace, secrets and certificates, then `tilt up`: live updates of the code in the pods."""
-    return bootstrap.dev_tilt(bootstrap.Target(profile, None, None, context, kubeconfig))
+    return bootstrap.dev_tilt(target._replace(profile=profile))
 
 
 # ---- development ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ Imported by `tasks.py` at start-up, so nothing heavy is imported here.
 import inspect
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, overload
@@ -18,6 +18,7 @@ from invoke.tasks import Task, task
 from bakery_ops.endings import guarded
 from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.words import printable, unknown
+from bakery_ops.options import Positional, Without
 
 Converter = Callable[[str], Any]
 Command = Callable[..., ExitCode | None]
@@ -34,7 +35,8 @@ def command(
 
     `Annotated[type, "help"]` gives a parameter its help. Types: bool (a flag), str, int, float, Path, Literal, a tuple
     of any of these (the flag may be repeated), a union with None, or a callable that takes the word and returns the
-    value or raises UsageError. `Annotated[type, Positional, "help"]` is given without its flag.
+    value or raises UsageError. `Annotated[type, Positional, "help"]` is given without its flag. A NamedTuple stands for
+    its fields, each with a flag; `Annotated[that, Without("field")]` leaves some out.
     The function returns an ExitCode, or None for ok. Errors of our own tree end in their exit code, with message,
     details and remedy on stderr; anything else ends in 1 with the traceback saved.
     """
@@ -44,15 +46,15 @@ def command(
 
 
 def _made(function: Command, name: str | None, default: bool) -> Task[Any]:
-    parameters = {key: _Parameter(item) for key, item in inspect.signature(function).parameters.items()}
+    members = [_member(item) for item in inspect.signature(function).parameters.values()]
+    flags = {flag.name: flag for member in members for flag in member.flags}
 
     @wraps(function)
     def body(invoke_context: Any, **given: Any) -> None:
         del invoke_context  # programs are run through tools.process, never through Invoke's runner
 
         def call() -> ExitCode | None:
-            converted = {key: parameters[key].convert(key, value) for key, value in given.items()}
-            result: ExitCode | None = function(**converted)
+            result: ExitCode | None = function(**{member.name: member.value(given) for member in members})
             return result
 
         code = guarded(call)
@@ -61,70 +63,114 @@ def _made(function: Command, name: str | None, default: bool) -> Task[Any]:
 
     body.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter("invoke_context", inspect.Parameter.POSITIONAL_OR_KEYWORD)]
-        + [parameter.declared() for parameter in parameters.values()]
+        + [flag.declared() for flag in flags.values()]
     )
     body.optional_positional = next(  # type: ignore[attr-defined]
-        (f"--{key.replace('_', '-')}" for key, parameter in parameters.items() if parameter.is_optional_positional), ""
+        (flag.spelled for flag in flags.values() if flag.is_optional_positional), ""
     )
     body.repeats_positional = any(  # type: ignore[attr-defined]
-        parameter.is_optional_positional and parameter.is_repeatable for parameter in parameters.values()
+        flag.is_optional_positional and flag.is_repeatable for flag in flags.values()
     )
     body.single_valued = frozenset(  # type: ignore[attr-defined]
-        f"--{key.replace('_', '-')}" for key, parameter in parameters.items() if parameter.is_single_valued
+        flag.spelled for flag in flags.values() if flag.is_single_valued
     )
     made = task(
         body,
         name=name,
         default=default,
         auto_shortflags=False,
-        positional=[key for key, parameter in parameters.items() if parameter.is_positional],
-        iterable=[key for key, parameter in parameters.items() if parameter.is_repeatable],
-        help={key.replace("_", "-"): parameter.help for key, parameter in parameters.items() if parameter.help},
+        positional=[key for key, flag in flags.items() if flag.is_positional],
+        iterable=[key for key, flag in flags.items() if flag.is_repeatable],
+        help={key.replace("_", "-"): flag.help for key, flag in flags.items() if flag.help},
     )
     return typing.cast("Task[Any]", made)
 
 
-class Positional:
-    """Marks, inside Annotated, a parameter that is given without its flag."""
+def _member(parameter: inspect.Parameter) -> "_Flag | _Group":
+    annotation, notes = _unpacked(parameter.annotation)
+    if isinstance(annotation, type) and issubclass(annotation, tuple) and hasattr(annotation, "_fields"):
+        left_out = [note.fields for note in notes if isinstance(note, Without)]
+        return _Group(parameter.name, annotation, frozenset().union(*left_out))
+    return _Flag(parameter)
 
 
-class _Parameter:
+def _unpacked(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The type and the notes of an Annotated type; any other has no notes."""
+    if get_origin(annotation) is not Annotated:
+        return annotation, ()
+    kind, *notes = get_args(annotation)
+    return kind, tuple(notes)
+
+
+class _Group:
+    """A parameter that is a NamedTuple: a flag for each of its fields, none for itself."""
+
+    def __init__(self, name: str, kind: Any, left_out: frozenset[str]) -> None:
+        hints = typing.get_type_hints(kind, include_extras=True)
+        self.name, self._kind = name, kind
+        self._members = [
+            _member(
+                inspect.Parameter(
+                    field,
+                    inspect.Parameter.KEYWORD_ONLY,
+                    annotation=hints[field],
+                    default=kind._field_defaults.get(field, inspect.Parameter.empty),
+                )
+            )
+            for field in kind._fields
+            if field not in left_out
+        ]
+
+    @property
+    def flags(self) -> "list[_Flag]":
+        return [flag for member in self._members for flag in member.flags]
+
+    def value(self, given: Mapping[str, Any]) -> Any:
+        return self._kind(**{member.name: member.value(given) for member in self._members})
+
+
+class _Flag:
+    """A parameter with a flag, or, where it is marked so, one that is given bare."""
+
     def __init__(self, parameter: inspect.Parameter) -> None:
-        annotation = parameter.annotation
-        self._parameter = parameter
-        self.help = ""
-        self.is_positional = self.is_optional_positional = False
-        if get_origin(annotation) is Annotated:
-            annotation, *notes = get_args(annotation)
-            self.help = next((note for note in notes if isinstance(note, str)), "")
-            given_bare = any(note is Positional for note in notes)
-            self.is_positional = given_bare and parameter.default is inspect.Parameter.empty
-            self.is_optional_positional = given_bare and not self.is_positional
-        self.help = f"{self.help}{_told(annotation, parameter.default)}"
+        annotation, notes = _unpacked(parameter.annotation)
+        self.name, self._default = parameter.name, parameter.default
+        given_bare = any(note is Positional for note in notes)
+        self.is_positional = given_bare and parameter.default is inspect.Parameter.empty
+        self.is_optional_positional = given_bare and not self.is_positional
+        told = next((note for note in notes if isinstance(note, str)), "")
+        self.help = f"{told}{_told(annotation, parameter.default)}"
         self.is_repeatable = get_origin(annotation) is tuple
-        self._is_flag = annotation is bool
-        self.is_single_valued = not (self._is_flag or self.is_repeatable)
+        self._is_switch = annotation is bool
+        self.is_single_valued = not (self._is_switch or self.is_repeatable)
         self._converter = _converter(annotation)
 
-    def declared(self) -> inspect.Parameter:
-        """As Invoke shall see it: everything but a flag is text, so that we do the converting."""
-        default = self._parameter.default
-        if self.is_repeatable or not self._is_flag:
-            default = None
-        return inspect.Parameter(self._parameter.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+    @property
+    def flags(self) -> "list[_Flag]":
+        return [self]
 
-    def convert(self, name: str, value: Any) -> Any:
+    @property
+    def spelled(self) -> str:
+        return f"--{self.name.replace('_', '-')}"
+
+    def declared(self) -> inspect.Parameter:
+        """As Invoke shall see it: everything but a switch is text, so that we do the converting."""
+        default = self._default if self._is_switch else None
+        return inspect.Parameter(self.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
+
+    def value(self, given: Mapping[str, Any]) -> Any:
+        value = given[self.name]
         if value is None or (self.is_repeatable and not value):
-            return self._parameter.default
-        if self._is_flag:
+            return self._default
+        if self._is_switch:
             return value
         try:
             if self.is_repeatable:
                 return tuple(self._converter(str(item)) for item in value)
             return self._converter(str(value))
         except UsageError as error:
-            flag = f"<{name}>" if self.is_positional else f"--{name.replace('_', '-')}"
-            raise UsageError(f"{flag}: {error}", remedy=error.remedy, details=error.details) from error
+            place = f"<{self.name}>" if self.is_positional else self.spelled
+            raise UsageError(f"{place}: {error}", remedy=error.remedy, details=error.details) from error
 
 
 def _choices(annotation: Any) -> tuple[str, ...]:

@@ -10,13 +10,14 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bakery_ops.bootstrap import Target, sandboxes
+from bakery_ops.bootstrap import sandboxes
 from bakery_ops.bootstrap.session import lock_seconds, retry_seconds
 from bakery_ops.cluster import kubeconfig as kubectl_rules
 from bakery_ops.cluster.connection import Connection, connect
 from bakery_ops.cluster.lease import Lease
 from bakery_ops.errors import PreflightRefused, TargetRefused
 from bakery_ops.model.profile import Profile
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox import lifecycle
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from bakery_ops.bootstrap import Target, clusters
+from bakery_ops.bootstrap import clusters
 from bakery_ops.bootstrap.session import Rendered, render, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
@@ -12,6 +12,7 @@ from bakery_ops.credentials.mint import Mint
 from bakery_ops.errors import ExitCode, PreflightRefused
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import SecretRow, SecretSpec, SecretState, wanted
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.workflows import secrets as secrets_workflow
 from bakery_ops.workflows import tls as tls_workflow

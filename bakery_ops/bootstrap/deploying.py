@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 
-from bakery_ops.bootstrap import DeployOptions, Target, clusters, images
+from bakery_ops.bootstrap import clusters, images
 from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.opened import Opened, open_platform
 from bakery_ops.bootstrap.outcomes import EXIT
@@ -24,6 +24,7 @@ from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.profile import Profile
+from bakery_ops.options import DeployOptions, Target
 from bakery_ops.report import plans
 from bakery_ops.report.deploys import document, stopped
 from bakery_ops.report.events import Begun

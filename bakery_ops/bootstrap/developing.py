@@ -7,12 +7,13 @@ import sysconfig
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from bakery_ops.bootstrap import Target, clusters, credentials, images
+from bakery_ops.bootstrap import clusters, credentials, images
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.session import REPOSITORY, render, resolve
 from bakery_ops.errors import ExitCode, TargetRefused
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.profile import Profile
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.tools import process, skaffold, tilt
 from bakery_ops.workflows.check import check, require

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from bakery_ops.bootstrap import Target, clusters
+from bakery_ops.bootstrap import clusters
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.session import REPOSITORY, cache_directory, render, resolve
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.profile import Profile
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.images import ensure_images

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bakery_ops.bootstrap import LogOptions, clusters
+from bakery_ops.bootstrap import clusters
 from bakery_ops.bootstrap.session import render, resolve
 from bakery_ops.cluster.log_stream import follow
 from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.profile import duration
+from bakery_ops.options import LogOptions
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.logs import meant
 from bakery_ops.workflows import logs as workflow

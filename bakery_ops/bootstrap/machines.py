@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from contextlib import closing
 
-from bakery_ops.bootstrap import Target, clusters
+from bakery_ops.bootstrap import clusters
 from bakery_ops.bootstrap.session import resolve
 from bakery_ops.errors import BakeryError, ExitCode
 from bakery_ops.model.profile import Profile
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox.lifecycle import can_run_real
 from bakery_ops.tools import process

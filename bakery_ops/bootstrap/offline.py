@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from bakery_ops.bootstrap import Target
 from bakery_ops.bootstrap.session import REPOSITORY, load_configuration, render, resolve
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
@@ -18,6 +17,7 @@ from bakery_ops.model.platform import Member, platform
 from bakery_ops.model.profile import Profile
 from bakery_ops.model.quantities import cpu_text, memory_text, node_size
 from bakery_ops.model.words import amount
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.tools.kustomize import render_overlay
 from bakery_ops.workflows.capacity import GROWTH_HEADINGS, PHASE_HEADINGS, growth_rows, phase_rows

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from bakery_ops.bootstrap import Target, clusters, credentials
+from bakery_ops.bootstrap import clusters, credentials
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.session import Rendered, render, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.journal import ApiJournal
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import VerifyReport

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 
-from bakery_ops.bootstrap import DeployOptions, RehearseOptions, Target, clusters
+from bakery_ops.bootstrap import clusters
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.deploying import deploy
 from bakery_ops.bootstrap.opened import Opened
@@ -16,6 +16,7 @@ from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.words import unknown
+from bakery_ops.options import DeployOptions, RehearseOptions, Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.failures import MODES
@@ -31,7 +32,7 @@ def rehearse(options: RehearseOptions) -> ExitCode:
     """
     terminal = Terminal()
     faults = _faults(options.fault)
-    rendered = render(resolve(Target(options.profile, options.overlay, options.namespace)))
+    rendered = render(resolve(options.target))
     profile = rendered.profile
     require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
     _require_workloads(build_graph(rendered.manifests), faults)
@@ -54,7 +55,7 @@ def _on_nodes_of_its_own(
         # Nobody can look into the nodes afterwards, so no command names a kubeconfig.
         passing = replace(place, kubeconfig=None)
         opened = Opened(rendered, build_graph(rendered.manifests), passing, connection, passes=True)
-        wishes = DeployOptions(profile=rendered.profile.name, fail_mode=options.fail_mode, output=options.output)
+        wishes = DeployOptions(Target(rendered.profile.name), fail_mode=options.fail_mode, output=options.output)
         code = deploy(wishes, opening=lambda *_, **__: opened)
     terminal.say(f"a rehearsal: nothing ran, and the simulated nodes ({'; '.join(map(str, sizes))}) are removed again")
     return code

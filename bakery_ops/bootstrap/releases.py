@@ -6,7 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
-from bakery_ops.bootstrap import DeployOptions, RollbackOptions, Target, clusters, deploying
+from bakery_ops.bootstrap import clusters, deploying
 from bakery_ops.bootstrap.opened import Opened
 from bakery_ops.bootstrap.recording import releases_of
 from bakery_ops.bootstrap.session import Rendered, resolve
@@ -15,6 +15,7 @@ from bakery_ops.cluster.releases import ApiReleases
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.profile import Profile
+from bakery_ops.options import DeployOptions, RollbackOptions, Target
 from bakery_ops.report.releases import history_document, show_history, show_nothing_to_do
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.history import rows

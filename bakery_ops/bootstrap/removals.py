@@ -7,7 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from bakery_ops.bootstrap import DestroyOptions, clusters
+from bakery_ops.bootstrap import clusters
 from bakery_ops.bootstrap.outcomes import EXIT
 from bakery_ops.bootstrap.recording import destruction_of
 from bakery_ops.bootstrap.session import resolve
@@ -18,6 +18,7 @@ from bakery_ops.cluster.journal import ApiJournal
 from bakery_ops.cluster.lease import this_run
 from bakery_ops.errors import ExitCode, TargetRefused
 from bakery_ops.model.profile import Profile
+from bakery_ops.options import DestroyOptions
 from bakery_ops.report import removals
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.removal import Removal

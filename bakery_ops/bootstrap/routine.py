@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from contextlib import closing
 
-from bakery_ops.bootstrap import Target
 from bakery_ops.bootstrap.opened import Opened, open_platform
 from bakery_ops.errors import ExitCode
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_checks, verification_document
 from bakery_ops.rules.reports import VerifyReport

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bakery_ops.bootstrap import Target
 from bakery_ops.errors import UsageError
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.profile import Configuration, Profile, configuration, namespace
+from bakery_ops.options import Target
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 

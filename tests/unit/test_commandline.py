@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import pytest
 from invoke import Collection
@@ -11,7 +11,8 @@ from bakery_ops.commandline import CommandLine
 from bakery_ops.endings import guarded
 from bakery_ops.errors import BakeryError, ExitCode, Locked, UsageError
 from bakery_ops.model.words import amount, hint, nearest, printable
-from bakery_ops.parameters import Positional, command
+from bakery_ops.options import Positional, Without
+from bakery_ops.parameters import command
 
 seen: list[object] = []
 
@@ -41,9 +42,26 @@ def several(words: Annotated[tuple[str, ...], Positional, "some words"] = (), fo
     seen.append((words, force))
 
 
+class Place(NamedTuple):
+    city: Annotated[str | None, "which city"] = None
+    street: Annotated[str | None, "which street"] = None
+
+
+class Parcel(NamedTuple):
+    label: Annotated[str, Positional, "what is written on it"]
+    place: Annotated[Place, Without("street")] = Place()
+    weight: int = 1
+
+
+@command(name="send")
+def send(parcel: Parcel, fast: bool = False) -> None:
+    """Sends a parcel."""
+    seen.append((parcel, fast))
+
+
 def run(*words: str) -> int:
     seen.clear()
-    program = CommandLine(namespace=Collection(take, name, several), name="invoke", version="0")
+    program = CommandLine(namespace=Collection(take, name, several, send), name="invoke", version="0")
     try:
         program.run(["invoke", *words])
     except SystemExit as end:
@@ -54,6 +72,18 @@ def run(*words: str) -> int:
 def test_defaults_are_the_functions_own():
     assert run("take") == 0
     assert seen == [(1, "fast", None, (), False)]
+
+
+def test_a_named_tuple_stands_for_its_fields_those_of_a_nested_one_too():
+    assert run("send", "books", "--city", "Riga", "--weight", "3", "--fast") == 0
+    assert seen == [(Parcel("books", Place("Riga"), 3), True)]
+    assert run("send", "books") == 0
+    assert seen == [(Parcel("books"), False)]
+
+
+def test_a_field_that_is_left_out_has_no_flag(capsys):
+    assert run("send", "books", "--street", "Brivibas") == ExitCode.USAGE
+    assert "unknown option '--street'" in capsys.readouterr().err
 
 
 def test_words_become_the_annotated_types():

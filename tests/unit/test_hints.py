@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bakery_ops.bootstrap import Target
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.deploying import address
 from bakery_ops.model.profile import configuration
+from bakery_ops.options import Target
 
 PROFILE = configuration({"profiles": {"dev": {"overlay": "k8s"}}}, {}, source="test").profile("dev")
 PLACE = Place(Path("/kube/config"), "kind-shop")

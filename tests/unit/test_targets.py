@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from bakery_ops.bootstrap import Target
 from bakery_ops.bootstrap.clusters import locate
 from bakery_ops.errors import TargetRefused
 from bakery_ops.model.profile import Profile
+from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 
 PROD = Profile(name="prod", overlay="k8s/overlays/prod", contexts=("bakery-prod",), protected=True)
