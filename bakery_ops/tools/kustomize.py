@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from bakery_ops.errors import CommandFailed, UsageError
-from bakery_ops.model.yaml_text import decode
+from bakery_ops.model.json_text import as_yaml
+from bakery_ops.model.yaml_text import decode, require_syntax
 from bakery_ops.tools import process
 from bakery_ops.tools.kustomization import Closure, closure, file_of, nearest
 
@@ -136,7 +136,8 @@ def _forget_old(directory: Path) -> None:
 
 
 def _plain_directory(directory: Path) -> str:
-    names = sorted(file for file in directory.iterdir() if file.suffix in {".yaml", ".yml", ".json"} and file.is_file())
+    named = sorted(file for file in directory.iterdir() if file.suffix in {".yaml", ".yml", ".json"})
+    names = [file for file in named if not file.is_dir()]
     if not names:
         raise UsageError(
             f"{directory} holds neither a kustomization.yaml nor any .yaml, .yml or .json file",
@@ -159,13 +160,14 @@ def _plain_directory(directory: Path) -> str:
 
 def _document(file: Path) -> str:
     """The text of `file` as YAML, checked so that an error names this file and line, not the joined stream's."""
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if not file.is_file():  # left out in silence, what it should hold would be taken for removed
+        what = "a link to nothing" if file.is_symlink() and not file.exists() else "no regular file"
+        raise UsageError(f"{file.name}: {what}", remedy="remove it, or put a file of YAML in its place")
     try:
         text = decode(file.read_bytes(), file.name)
-        if file.suffix == ".json":  # JSON may be indented with tabs, which YAML refuses
-            return json.dumps(json.loads(text))
-        for _event in yaml.parse(text, Loader=loader):
-            pass
+        if file.suffix == ".json":
+            text = as_yaml(text)
+        require_syntax(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
