@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 # Kinds that start containers; a node named after one of these goes by its bare name.
-WORKLOAD_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod"})
+WORKLOAD_KINDS = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "ReplicationController", "Pod"}
+)
 
 Body = Mapping[str, Any]
 

@@ -5,7 +5,7 @@
 | a workload whose component label is a stage | that stage |
 | StatefulSet, DaemonSet | infrastructure |
 | Job | migration; seed when it needs something that starts later (`lifted`) |
-| Deployment, ReplicaSet, Pod, CronJob | services |
+| Deployment, ReplicaSet, ReplicationController, Pod, CronJob | services |
 | HorizontalPodAutoscaler | that of its target |
 | Ingress | edge |
 | webhook configuration, APIService | last, because the server calls what is behind them from then on |
@@ -23,6 +23,7 @@ _BY_KIND = {
     "Job": Stage.MIGRATION,
     "Deployment": Stage.MICROSERVICE,
     "ReplicaSet": Stage.MICROSERVICE,
+    "ReplicationController": Stage.MICROSERVICE,
     "Pod": Stage.MICROSERVICE,
     "CronJob": Stage.MICROSERVICE,
     "Ingress": Stage.EDGE,

@@ -485,3 +485,11 @@ def test_a_recorded_secret_is_believed_about_its_keys():
     text = "\n---\n".join(json.dumps(each) for each in bodies.values())
     kept = read(recorded(load(text, "test", namespace="shop")), "release 1")
     require(check(kept, namespace="shop", strict=True))
+
+
+def test_a_service_may_stand_before_a_replication_controller():
+    """The oldest kind that makes pods: its selector is plain labels."""
+    bodies = clean()
+    template = bodies["web"]["spec"]["template"]
+    bodies["web"] = body("ReplicationController", "web", spec={"selector": LABELS, "template": template})
+    assert judge(bodies).findings == ()
