@@ -53,6 +53,16 @@ def render_overlay(overlay: Path, *, cache_dir: Path | None = None, run: Run | N
     return _cached(cache_dir / f"{_key(reads, program)}.yaml", render)
 
 
+def left_out(overlay: Path) -> tuple[str, ...]:
+    """A sentence for each folder in a plain directory that holds manifests, which are not read."""
+    if file_of(overlay) is not None:
+        return ()
+    folders = sorted(each.name for each in overlay.iterdir() if each.is_dir() and not each.name.startswith("."))
+    holding = [name for name in folders if any(map(_is_manifest, (overlay / name).rglob("*")))]
+    why = "as with kubectl apply -f, only the files of the folder itself are read"
+    return tuple(f"{name}/ is left out: {why}" for name in holding)
+
+
 def kubectl() -> Path:
     """The pinned kubectl that ./invoke installs, else the one on PATH. Raises: UsageError: neither is there."""
     return _bundled() or process.find("kubectl")
@@ -136,8 +146,7 @@ def _forget_old(directory: Path) -> None:
 
 
 def _plain_directory(directory: Path) -> str:
-    named = sorted(file for file in directory.iterdir() if file.suffix in {".yaml", ".yml", ".json"})
-    names = [file for file in named if not file.is_dir()]
+    names = sorted(filter(_is_manifest, directory.iterdir()))
     if not names:
         raise UsageError(
             f"{directory} holds neither a kustomization.yaml nor any .yaml, .yml or .json file",
@@ -156,6 +165,10 @@ def _plain_directory(directory: Path) -> str:
         remedy = remedy or "correct it and run again"
         raise UsageError(f"{directory} cannot be read", details=problems, remedy=remedy)
     return "".join(texts)
+
+
+def _is_manifest(file: Path) -> bool:
+    return file.suffix in {".yaml", ".yml", ".json"} and not file.is_dir()
 
 
 def _document(file: Path) -> str:

@@ -12,7 +12,7 @@ import yaml
 from bakery_ops.errors import UsageError
 from bakery_ops.model import yaml_text
 from bakery_ops.tools import process
-from bakery_ops.tools.kustomize import kustomize_argv, render_overlay
+from bakery_ops.tools.kustomize import kustomize_argv, left_out, render_overlay
 
 TREE = {
     "overlays/dev/kustomization.yaml": "resources: [../../base]\npatches: [{path: patch.yaml}]\n",
@@ -177,6 +177,8 @@ def test_a_plain_directory_is_read_like_kubectl_apply_does(tmp_path: Path) -> No
         },
     )
     assert names(render_overlay(tmp_path)) == ["a1", "a2", "b", "c"]
+    (note,) = left_out(tmp_path)
+    assert note.startswith("below/ is left out")
 
 
 def test_a_directory_without_manifests_is_refused(tmp_path: Path) -> None:
