@@ -44,6 +44,7 @@ def render_overlay(overlay: Path, *, cache_dir: Path | None = None, run: Run | N
         hint = f"name its directory: {overlay.parent}" if overlay.exists() else nearest(overlay)
         raise UsageError(f"the overlay {overlay} {what}", remedy=hint)
     if file_of(overlay) is None:
+        _require_no_chart(overlay)
         return _plain_directory(overlay)
     reads = closure(overlay)
     program = kubectl()
@@ -143,6 +144,12 @@ def _forget_old(directory: Path) -> None:
     by_age = sorted(directory.glob("*.yaml"), key=lambda file: file.stat().st_mtime, reverse=True)
     for file in by_age[_KEPT:]:
         file.unlink(missing_ok=True)
+
+
+def _require_no_chart(directory: Path) -> None:
+    if (directory / "Chart.yaml").is_file() and (directory / "templates").is_dir():
+        remedy = f"helm template NAME {directory} > FOLDER/all.yaml, then deploy --overlay FOLDER"
+        raise UsageError(f"{directory} is a Helm chart, which holds templates and no manifests", remedy=remedy)
 
 
 def _plain_directory(directory: Path) -> str:

@@ -240,3 +240,10 @@ def test_what_is_no_file_is_told_and_never_left_out(tmp_path: Path) -> None:
         render_overlay(tmp_path)
     problems = ["gone.yaml: a link to nothing", "pipe.json: no regular file", "round.yml: a link to nothing"]
     assert list(caught.value.details) == problems
+
+
+def test_a_chart_is_told_from_a_folder_of_manifests(tmp_path: Path) -> None:
+    write(tmp_path, {"Chart.yaml": "name: x\n", "values.yaml": "a: 1\n", "templates/a.yaml": "kind: {{ .kind }}\n"})
+    with pytest.raises(UsageError, match="is a Helm chart") as caught:
+        render_overlay(tmp_path)
+    assert "helm template" in caught.value.remedy
