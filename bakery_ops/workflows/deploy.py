@@ -25,6 +25,7 @@ from bakery_ops.workflows.deploy_ports import Lock, Ports, Watchers, Wishes, as_
 from bakery_ops.workflows.observe import (
     Snapshot,
     completed_so_far,
+    gone,
     observed_kinds,
     snapshot,
     watched_only,
@@ -95,15 +96,16 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
     """Write, wait, prune and verify. The inventory is written before the objects, and corrected afterwards."""
     ports = this.ports
     ports.say(_summary(decided))
-    ours = {*ports.inventory.read(seen.objects), *(node.ref for node in this.graph.values())}
+    recorded = ports.inventory.read(seen.objects)
+    ours = {*recorded} - gone(seen, recorded) | {node.ref for node in this.graph.values()}
     ports.inventory.write(sorted(ours))
     if ports.recording is not None:
         ports.recording.begin(decided)
     result = _roll_out(this, decided, seen, lock)
     if result.outcome is not Outcome.SUCCEEDED:
         return DeployReport(decided, result)
-    if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
-        ports.inventory.write(sorted(ours - gone))
+    if pruned := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
+        ports.inventory.write(sorted(ours - pruned))
     return DeployReport(decided, result, _prove(this, decided, seen, result))
 
 
@@ -227,7 +229,7 @@ def _decide(this: _Deploy) -> tuple[Plan, Snapshot]:
     graph, wishes, ports = this.graph, this.wishes, this.ports
     seen = snapshot(ports.requests, graph, extra=observed_kinds(), records=ports.namespace)
     inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
-    seen = with_orphans(ports.requests, seen, inventory)
+    seen = with_orphans(ports.requests, seen, inventory, wishes.prune_kinds)
     decided = plan(
         graph,
         seen.objects,
