@@ -6,6 +6,7 @@ gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
@@ -63,17 +64,20 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     chosen = chosen_nodes(graph, wishes.only)
     _require_known(graph, chosen, wishes.recreate)
     preflight.kinds_are_served(ports.requests, graph)
-    if (standing := _standing(graph, wishes, ports, watchers)) is not None:
-        return standing
-    part = graph.part(chosen) if chosen else graph
-    this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
-    preflight.classes_exist(graph, this.facts)
-    ports.prove_capacity(part)
-    if wishes.dry_run:
-        return DeployReport(_decide(this)[0])
-    _namespaces(graph, ports)
-    with ports.lock() as lock:
-        return _act(this, *_prepare(this), lock)
+    with ExitStack() as held:
+        with preflight.permitted(graph, ports.lacking):
+            if (standing := _standing(graph, wishes, ports, watchers)) is not None:
+                return standing
+            part = graph.part(chosen) if chosen else graph
+            this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
+            preflight.classes_exist(graph, this.facts)
+            ports.prove_capacity(part)
+            if wishes.dry_run:
+                return DeployReport(_decide(this)[0])
+            _namespaces(graph, ports)
+            lock = held.enter_context(ports.lock())
+            decided, seen = _prepare(this)
+        return _act(this, decided, seen, lock)
 
 
 def _prepare(this: _Deploy) -> tuple[Plan, Snapshot]:

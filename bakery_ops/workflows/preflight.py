@@ -5,10 +5,11 @@ Each check reports all it finds at once, and raises PreflightRefused; none chang
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
-from bakery_ops.errors import OperationFailed, PreflightRefused
+from bakery_ops.errors import Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
@@ -18,6 +19,19 @@ from bakery_ops.workflows.ports import Requests
 from bakery_ops.workflows.trial import refused, trial
 
 _READERS = 8
+
+
+@contextmanager
+def permitted(graph: Graph, lacking: Callable[[Graph], Sequence[str]]) -> Iterator[None]:
+    """Turns the first thing this account may not do into a refusal that lists all of them (B51)."""
+    try:
+        yield
+    except Forbidden as error:
+        raise PreflightRefused(
+            "this account may not do what a deploy does",
+            details=[str(error), *(f"missing: {each}" for each in lacking(graph))],
+            remedy="have these permissions granted, or choose another context with --context",
+        ) from error
 
 
 def kinds_are_served(requests: Requests, graph: Graph) -> None:
