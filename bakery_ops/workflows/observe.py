@@ -135,7 +135,7 @@ def completed_and_gone(graph: Graph, journal: Mapping[str, Recorded]) -> Done:
     """Jobs that the journal knows to be complete and that are not in the cluster any more: their TTL removed them."""
 
     def done(seen: Snapshot) -> Collection[str]:
-        gone = [node for node in graph.values() if node.ref.kind == "Job" and node.ref not in seen.objects]
+        gone = [node for node in graph.values() if node.ref.is_job and node.ref not in seen.objects]
         return [node.name for node in gone if is_completed(node, journal)]
 
     return done
@@ -145,7 +145,7 @@ def completed_so_far(decided: Plan, result: RolloutResult) -> Done:
     """Jobs that completed in an earlier run: their objects may be gone, or be those of another release. And Jobs that
     this rollout saw complete, and that their TTL has removed since."""
     earlier = frozenset(step.node for step in decided.steps.values() if step.action is Action.DONE and step.recorded)
-    now = [node for node in result.nodes.values() if node.ref.kind == "Job" and node.verdict is Verdict.READY]
+    now = [node for node in result.nodes.values() if node.ref.is_job and node.verdict is Verdict.READY]
 
     def done(seen: Snapshot) -> Collection[str]:
         return earlier | {node.name for node in now if node.ref not in seen.objects}
