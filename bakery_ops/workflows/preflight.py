@@ -100,6 +100,7 @@ def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectR
         raise PreflightRefused(
             f"{len(missing)} referenced object(s) exist neither in the render nor in the cluster",
             details=sorted(missing),
+            remedy="add them to the render, or create them first",
         )
 
 

@@ -240,6 +240,9 @@ CASES = [
     ("pod-spec", put(f"{APP}.readinessProbe.httpGet.port", "htpp"), "error", "deployment/web", "asks port 'htpp'"),
     ("pod-spec", put(f"{APP}.name", "App"), "error", "deployment/web", "container name 'App'"),
     ("quantity", put(f"{APP}.resources.requests.memory", "400m"), "error", "deployment/web", "0.4 bytes"),
+    ("quantity", put("web.spec.replicas", 99999999999), "error", "deployment/web", "replicas of 99999999999"),
+    ("quantity", put("web.spec.replicas", -1), "error", "deployment/web", "replicas of -1"),
+    ("quantity", put("job.spec.parallelism", 150001), "error", "job/once", "parallelism of 150001"),
     ("quantity", put(f"{APP}.resources.requests.cpu", 500), "error", "deployment/web", "500 whole CPUs; 500m"),
     (
         "quantity",
