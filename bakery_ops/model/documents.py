@@ -100,6 +100,8 @@ def _expanded(value: Any, where: str) -> Iterator[tuple[Any, str]]:
     """A List's items as objects; items of a typed list (ConfigMapList) need not repeat their kind."""
     kind = value.get("kind") if isinstance(value, dict) else None
     items = value.get("items") if isinstance(value, dict) else None
+    if kind == "List" and items is None:  # an empty list as Go writes it
+        return
     if not (isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)):
         yield value, where
         return

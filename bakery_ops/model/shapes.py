@@ -129,7 +129,7 @@ _KINDS: Final[Mapping[str, Shape]] = {
         }
     },
     "ConfigMap": {"data": _TEXTS, "binaryData": _TEXTS},
-    "Secret": {"type": str, "data": dict, "stringData": dict},
+    "Secret": {"type": str, "data": dict, "stringData": _TEXTS},
     "PersistentVolumeClaim": {"spec": _CLAIM},
     "PriorityClass": {"value": int},
     "HorizontalPodAutoscaler": {

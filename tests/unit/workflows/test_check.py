@@ -496,3 +496,13 @@ def test_a_service_may_stand_before_a_replication_controller():
     template = bodies["web"]["spec"]["template"]
     bodies["web"] = body("ReplicationController", "web", spec={"selector": LABELS, "template": template})
     assert judge(bodies).findings == ()
+
+
+def test_a_strangers_secret_may_have_an_empty_key_or_a_line_break_at_its_end():
+    """Grafana's chart renders `ldap-toml: ""`, and many a file has one line. Ours are read as passwords."""
+    stranger = body("Secret", "made", labels={"app": "x"}, stringData={"ldap-toml": "", "file": "one line\n"})
+    report = judge({**clean(), "secret": stranger})
+    assert {(one.rule, one.severity) for one in report.findings} == {
+        ("secret-empty", Severity.WARNING),
+        ("secret-whitespace", Severity.WARNING),
+    }
