@@ -19,6 +19,8 @@ from bakery_ops.workflows.ports import Requests
 from bakery_ops.workflows.trial import refused, trial
 
 _READERS = 8
+# How the server says that a field of an object keeps its first value.
+_FIXED = ("immutable", "updates to", "may not change once set")
 
 
 @contextmanager
@@ -133,7 +135,7 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         problems = [problem for problem in pool.map(ask, steps) if problem]
     if problems:
         remedy = "correct the objects named above, then run the same command again"
-        if any("immutable" in problem or "updates to" in problem for problem in problems):
+        if any(word in problem for problem in problems for word in _FIXED):
             remedy += "; what cannot be changed in place is deleted and created anew by --recreate NAME"
         if any("FieldConflict" in problem for problem in problems):
             remedy += "; --force-conflicts takes over what another manager owns"
