@@ -20,7 +20,7 @@ from bakery_ops.workflows.trial import refused, trial
 
 _READERS = 8
 # How the server says that a field of an object keeps its first value.
-_FIXED = ("immutable", "updates to", "may not change once set")
+_FIXED = ("immutable", "updates to", "may not change")
 
 
 @contextmanager

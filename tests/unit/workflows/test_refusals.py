@@ -85,6 +85,7 @@ def test_all_that_the_server_would_refuse_is_told_at_once_and_how_to_get_past_wh
     "reason",
     [
         'spec.clusterIPs[0]: Invalid value: ["None"]: may not change once set',
+        "spec: Forbidden: pod updates may not change fields other than `spec.tolerations`",
         "spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
     ],
 )
