@@ -124,7 +124,8 @@ def _absent(requests: Requests, refs: Sequence[ObjectRef]) -> Iterator[ObjectRef
 
 def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bool, workers: int) -> None:
     """Ask the server to refuse now what it would refuse later: nothing is written when one object is wrong."""
-    steps = [step for step in decided.changes if not _needs_definition(graph, graph[step.node])]
+    changed = frozenset(step.node for step in decided.changes)
+    steps = [step for step in decided.changes if not _needs_definition(graph, graph[step.node], changed)]
 
     def ask(step: Step) -> str:
         node = graph[step.node]
@@ -146,5 +147,6 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         )
 
 
-def _needs_definition(graph: Graph, node: Node) -> bool:
-    return any(graph[name].ref.kind == "CustomResourceDefinition" for name in node.needs)
+def _needs_definition(graph: Graph, node: Node, changed: frozenset[str]) -> bool:
+    """Whether the server will only know what this is when the definition beside it has been written."""
+    return any(graph[name].ref.kind == "CustomResourceDefinition" for name in node.needs & changed)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bakery_ops.errors import PreflightRefused
+from bakery_ops.model.content import content_hash, stamped
 from bakery_ops.model.graph import Graph
 from bakery_ops.rules.plan import plan
 from bakery_ops.rules.readiness import ClusterFacts
@@ -95,3 +96,21 @@ def test_whatever_words_the_server_has_for_a_field_that_stays_the_way_past_it_is
     with pytest.raises(PreflightRefused) as caught:
         preflight.server_accepts(cluster, graph, plan(graph, {}), force=False, workers=1)
     assert "--recreate" in caught.value.remedy
+
+
+class Strict(FakeCluster):
+    """Knows a definition that no custom resource of the render meets."""
+
+    def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False) -> Answer:
+        if dry_run and manifest.ref.kind == "Foo":
+            return Answer(422, {}, "Invalid", "spec.size: Invalid value: 9")
+        return super().apply(manifest, dry_run=dry_run, force=force)
+
+
+def test_a_custom_resource_is_tried_where_its_definition_stands_already() -> None:
+    definition = node("foos", "CustomResourceDefinition")
+    cluster, graph = Strict(), Graph([definition, node("f", "Foo", needs=["foos"])])
+    preflight.server_accepts(cluster, graph, plan(graph, {}), force=False, workers=1)
+    cluster.apply(stamped(definition.manifest, content_hash(definition.manifest), fence=1))
+    with pytest.raises(PreflightRefused, match="would refuse 1 of 1"):
+        preflight.server_accepts(cluster, graph, plan(graph, cluster.bodies()), force=False, workers=1)
