@@ -6,7 +6,8 @@
     ├── TargetRefused            5  protected or wrong target, or a confirmation is missing
     ├── Locked                   6  another run holds the lock
     ├── OperationFailed          3  a deploy, a verify or an operation failed
-    │   └── CommandFailed        3  a program we drive ended badly
+    │   ├── CommandFailed        3  a program we drive ended badly
+    │   └── Forbidden            3  the account may not do it; a deploy that has written nothing refuses with 4
     ├── TimedOut                70  a deadline or retry budget ran out, or the outcome is unknown
     │   └── ClusterUnreachable  70  the API server did not answer within the budget
     └── Interrupted            130  stopped by a signal
@@ -84,6 +85,10 @@ class Locked(BakeryError):
 
 class OperationFailed(BakeryError):
     exit_code = ExitCode.FAILED
+
+
+class Forbidden(OperationFailed):
+    pass
 
 
 class CommandFailed(OperationFailed):

@@ -21,7 +21,8 @@ from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.mirror import ApiMirror
-from bakery_ops.errors import ExitCode, UsageError
+from bakery_ops.cluster.permissions import Permissions, needed
+from bakery_ops.errors import ExitCode, Forbidden, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.profile import Profile
 from bakery_ops.options import DeployOptions, Target
@@ -226,9 +227,18 @@ def _lease(opened: Opened, terminal: Terminal) -> Lease:
 
 
 def _prove(connection: Connection, graph: Graph, terminal: Terminal) -> None:
-    report = prove_on_cluster(connection.requests, graph)
+    try:
+        report = prove_on_cluster(connection.requests, graph)
+    except Forbidden:
+        terminal.say("capacity: not proved, since this account may not list nodes")
+        return
     peak = max(report.phases, key=lambda phase: max(phase.cpu_share, phase.memory_share))
     terminal.say(f"capacity: fits; peak {peak.cpu_share:.0%} CPU, {peak.memory_share:.0%} memory ({peak.name})")
+
+
+def _lacking(connection: Connection, graph: Graph, namespace: str) -> Sequence[str]:
+    wanted = needed([node.ref for node in graph.values()], namespace, connection.discovery.find)
+    return [str(each) for each in Permissions(connection.transport, connection.retrier).missing(wanted)]
 
 
 def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Ports:
@@ -258,6 +268,7 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
         ),
         ensure_images=images.provider(profile, opened.place, terminal),
         facts=opened.facts,
+        lacking=lambda graph: _lacking(connection, graph, profile.namespace),
         prove_capacity=lambda graph: _prove(connection, graph, terminal),
         request_count=lambda: connection.request_count,
         say=terminal.say,

@@ -45,7 +45,7 @@ def check(target: Target) -> ExitCode:
     report = check_manifests(rendered.manifests, namespace=profile.namespace, strict=profile.protected)
     if report.findings:
         terminal.table(("severity", "rule", "object", "where", "found", "remedy"), check_rows(report))
-    for note in report.notes:
+    for note in (*rendered.notes, *report.notes):
         terminal.show(f"note: {note}")
     blocking = sum(finding.severity.blocks for finding in report.findings)
     terminal.show(

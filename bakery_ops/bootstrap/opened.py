@@ -71,6 +71,8 @@ def open_platform(
     """Render first: bad input must be refused before anything is contacted or started."""
     rendered = render(resolve(target))
     profile = rendered.profile
+    for note in rendered.notes:
+        terminal.say(f"note: {note}")
     require(check(rendered.manifests, namespace=profile.namespace, strict=profile.protected))
     graph = build_graph(rendered.manifests)
     chosen_nodes(graph, only)

@@ -66,17 +66,21 @@ def resolve(target: Target) -> Profile:
 
 
 class Rendered(NamedTuple):
+    """A profile's objects. `notes`: what lies in the overlay and is no part of them, one sentence each."""
+
     profile: Profile
     overlay: Path
     text: str
     manifests: tuple[Manifest, ...]
+    notes: tuple[str, ...] = ()
 
 
 def render(profile: Profile) -> Rendered:
     """Render the profile's overlay and read it. Raises UsageError for everything that is wrong with it."""
-    from bakery_ops.model.documents import load
-    from bakery_ops.tools.kustomize import render_overlay
+    from bakery_ops.model.documents import read
+    from bakery_ops.tools.kustomize import left_out, render_overlay
 
     overlay = REPOSITORY / profile.overlay
     text = render_overlay(overlay, cache_dir=cache_directory() / "renders")
-    return Rendered(profile, overlay, text, load(text, overlay.name, namespace=profile.namespace))
+    found = read(text, overlay.name, namespace=profile.namespace)
+    return Rendered(profile, overlay, text, found.manifests, (*found.notes, *left_out(overlay)))

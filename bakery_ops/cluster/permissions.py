@@ -1,15 +1,17 @@
-"""What we may not do, asked before the first write (faults.md, B51)."""
+"""What we may not do, asked when something was refused before the first write (faults.md, B51)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from bakery_ops.cluster.answers import answer
+from bakery_ops.cluster.discovery import Resource
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Transport
+from bakery_ops.model.manifest import ObjectRef
 
 _REVIEWS = "/apis/authorization.k8s.io/v1"
 
@@ -28,6 +30,37 @@ class Permission(NamedTuple):
     def __str__(self) -> str:
         resource = f"{self.resource}.{self.group}" if self.group else self.resource
         return f"{self.verb} {resource}" + (f" in {self.namespace}" if self.namespace else "")
+
+
+_OF_EVERY_OBJECT = ("get", "list", "create", "patch")
+_LOOKED_AT = (
+    ("apps", "replicasets"),
+    ("", "pods"),
+    ("", "events"),
+    ("", "persistentvolumeclaims"),
+    ("discovery.k8s.io", "endpointslices"),
+)
+
+
+def needed(
+    refs: Collection[ObjectRef], records: str, find: Callable[[str, str], Resource | None]
+) -> Iterator[Permission]:
+    """What a deploy of these objects does, with its own lock and records in the namespace `records`.
+
+    `find`: the resource of a (group, kind), as discovery knows it.
+    """
+    for verb in ("get", "create", "update", "delete"):
+        yield Permission(verb, "coordination.k8s.io", "leases", records)
+    for verb in (*_OF_EVERY_OBJECT, "update"):
+        yield Permission(verb, "", "configmaps", records)
+    for group, kind, namespace in sorted({ref[:3] for ref in refs}):
+        resource = find(group, kind)
+        if resource is not None:
+            yield from (Permission(verb, group, resource.plural, namespace) for verb in _OF_EVERY_OBJECT)
+    for namespace in sorted({ref.namespace for ref in refs if ref.namespace}):
+        for group, plural in _LOOKED_AT:
+            yield Permission("list", group, plural, namespace)
+            yield Permission("watch", group, plural, namespace)
 
 
 class _Rule(msgspec.Struct, rename="camel"):

@@ -11,7 +11,7 @@ from bakery_ops.cluster.answers import answer
 from bakery_ops.cluster.discovery import BUILT_IN
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Reply, Timeouts, Transport
-from bakery_ops.errors import OperationFailed
+from bakery_ops.errors import Forbidden, OperationFailed
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.contract import MANAGED_BY
 from bakery_ops.model.manifest import ObjectRef
@@ -87,4 +87,5 @@ def config_map(ref: ObjectRef, live: Body | None, data: Mapping[str, str]) -> Bo
 
 
 def refused(ref: ObjectRef, found: Answer) -> OperationFailed:
-    return OperationFailed(f"The API server refuses {ref} in {ref.namespace}: {found.message or found.status}.")
+    error = Forbidden if found.status == 403 else OperationFailed
+    return error(f"The API server refuses {ref} in {ref.namespace}: {found.message or found.status}.")

@@ -13,7 +13,7 @@ from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import JSON, Query, Reply, Timeouts, Transport
 from bakery_ops.cluster.troubles import TransportError
-from bakery_ops.errors import OperationFailed
+from bakery_ops.errors import Forbidden, OperationFailed
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.contract import CONTENT_HASH, FIELD_MANAGER
 from bakery_ops.model.manifest import Manifest, ObjectRef
@@ -134,7 +134,8 @@ class ApiRequests:
             if result.status == 404:
                 return []
             if result.status >= 400:
-                raise OperationFailed(f"The API server refuses to list {resource.plural}: {result.message}.")
+                error = Forbidden if result.status == 403 else OperationFailed
+                raise error(f"The API server refuses to list {resource.plural}: {result.message}.")
             for item in result.body.get("items") or ():
                 items.append({"apiVersion": resource.api_version, "kind": kind, **item})
             token = (result.body.get("metadata") or {}).get("continue") or ""

@@ -10,7 +10,7 @@ from bakery_ops.errors import UsageError
 from bakery_ops.model import declared, inference, stages
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node, find_cycle
-from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest, ObjectRef
+from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.naming import Names
 from bakery_ops.model.references import references
 from bakery_ops.model.selection import Selection
@@ -44,7 +44,7 @@ def build(manifests: Sequence[Manifest]) -> Built:
         _definitions(world, manifest)
         _references(world, manifest)
     for manifest in manifests:
-        if manifest.ref.kind in WORKLOAD_KINDS:
+        if manifest.ref.is_workload:
             _before_pods(world, manifest)
         else:
             _selectors(world, manifest)
@@ -92,7 +92,7 @@ class _World:
             for manifest in manifests
             for name in (self.names.of[manifest.ref],)
         }
-        self.selection = Selection(manifest for manifest in manifests if manifest.ref.kind in WORKLOAD_KINDS)
+        self.selection = Selection(manifest for manifest in manifests if manifest.ref.is_workload)
         self.problems: list[str] = []
         self.notes: list[str] = []
         self.custom = {

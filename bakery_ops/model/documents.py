@@ -23,7 +23,7 @@ _SOURCE = re.compile(r"^---[ \t]*\r?\n# Source: (.+?)\r?$", re.MULTILINE)
 
 
 class Documents(NamedTuple):
-    """The manifests of a text, and remarks about what was skipped."""
+    """The manifests of a text, and remarks about objects that were left out."""
 
     manifests: tuple[Manifest, ...]
     notes: tuple[str, ...]
@@ -45,18 +45,15 @@ def load(text: str, source: str, *, namespace: str) -> tuple[Manifest, ...]:
 
 
 def read(text: str, source: str, *, namespace: str) -> Documents:
-    """As `load`, together with notes on empty documents that were skipped."""
+    """As `load`, together with notes on objects that are no part of a deploy. Empty documents are none."""
     places = _Places(text, source)
     reading = yaml_text.read(text)
     problems = [f"{places.at(line)}:{column}: {what}" for line, column, what in reading.problems]
     notes: list[str] = []
     found: list[tuple[Any, str]] = []
     for document in reading.documents:
-        where = places.at(document.line)
-        if document.value is None:
-            notes.append(f"{where}: an empty document was skipped")
-        else:
-            found += _expanded(document.value, where)
+        if document.value is not None:
+            found += _expanded(document.value, places.at(document.line))
     scopes = kinds.Scopes(body for body, _ in found if isinstance(body, dict))
     manifests: list[Manifest] = []
     for body, where in found:
@@ -103,6 +100,8 @@ def _expanded(value: Any, where: str) -> Iterator[tuple[Any, str]]:
     """A List's items as objects; items of a typed list (ConfigMapList) need not repeat their kind."""
     kind = value.get("kind") if isinstance(value, dict) else None
     items = value.get("items") if isinstance(value, dict) else None
+    if kind == "List" and items is None:  # an empty list as Go writes it
+        return
     if not (isinstance(kind, str) and kind.endswith("List") and isinstance(items, list)):
         yield value, where
         return

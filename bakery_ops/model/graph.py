@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from bakery_ops.model.contract import Stage
-from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest, ObjectRef
+from bakery_ops.model.manifest import Manifest, ObjectRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Node:
     @property
     def is_workload(self) -> bool:
         """Starts containers, so it counts against the width of parallel starts and stands in the summary."""
-        return self.ref.kind in WORKLOAD_KINDS
+        return self.ref.is_workload
 
 
 class Graph(Mapping[str, Node]):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from bakery_ops.model.contract import COMPONENT, PART_OF, PLATFORM
 from bakery_ops.model.declared import DEPENDS_ON, SYNC_WAVE
 from bakery_ops.model.encoding import from_base64
-from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest, ObjectRef
+from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.naming import Names
 from bakery_ops.model.references import listed
 
@@ -34,7 +34,7 @@ _FLAG = re.compile(rf"^-{{1,2}}([\w.-]+)[= ]({_HOST})$")
 
 def applies(manifest: Manifest) -> bool:
     """Whether dependencies may be guessed: a workload that starts now and declares none by annotation or label."""
-    if manifest.ref.kind not in WORKLOAD_KINDS or manifest.ref.kind == "CronJob":
+    if not manifest.ref.is_workload or manifest.ref.kind == "CronJob":
         return False
     if manifest.labels.get(PART_OF) == PLATFORM:
         return False
@@ -136,7 +136,7 @@ def migrations(manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, Manife
             for image in _images(manifest):
                 by_image.setdefault((manifest.ref.namespace, image), []).append(manifest)
     for manifest in manifests:
-        if manifest.ref.kind == "Job" and applies(manifest) and COMPONENT not in manifest.labels:
+        if manifest.ref.is_job and applies(manifest) and COMPONENT not in manifest.labels:
             for image in _images(manifest):
                 for workload in by_image.get((manifest.ref.namespace, image), ()):
                     yield manifest, workload

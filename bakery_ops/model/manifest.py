@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 
 # Kinds that start containers; a node named after one of these goes by its bare name.
-WORKLOAD_KINDS = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Job", "CronJob", "ReplicaSet", "Pod"})
+# A custom resource may go by such a kind too, in a group of its own.
+_WORKLOADS = frozenset(
+    {
+        *(("apps", kind) for kind in ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")),
+        *(("batch", kind) for kind in ("Job", "CronJob")),
+        *(("", kind) for kind in ("ReplicationController", "Pod")),
+    }
+)
 
 Body = Mapping[str, Any]
 
@@ -19,6 +26,19 @@ class ObjectRef(NamedTuple):
     kind: str
     namespace: str
     name: str
+
+    @property
+    def is_workload(self) -> bool:
+        return self[:2] in _WORKLOADS
+
+    @property
+    def is_job(self) -> bool:
+        return self[:2] == ("batch", "Job")
+
+    @property
+    def is_custom(self) -> bool:
+        """Whether the kind is none of Kubernetes' own."""
+        return "." in self.group and not self.group.endswith(".k8s.io")
 
     def __str__(self) -> str:
         return f"{self.kind.lower()}/{self.name}"
@@ -55,14 +75,14 @@ class Manifest:
     @property
     def pod_template(self) -> Body | None:
         """The pod template ({metadata, spec}) this object starts containers from, or None."""
+        if not self.ref.is_workload:
+            return None
         if self.ref.kind == "Pod":
             return self.body
         if self.ref.kind == "CronJob":
             job = self.spec.get("jobTemplate") or {}
             return cast("Body | None", (job.get("spec") or {}).get("template"))
-        if self.ref.kind in WORKLOAD_KINDS:
-            return cast("Body | None", self.spec.get("template"))
-        return None
+        return cast("Body | None", self.spec.get("template"))
 
     @property
     def pod_spec(self) -> Body | None:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from bakery_ops.model.contract import NAME
-from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest
+from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.selection import Selection, pod_labels
 
 _HINTS = 20
@@ -30,7 +30,7 @@ class Names:
             key = (manifest.ref.namespace, manifest.ref.name)
             if manifest.ref.group == "" and manifest.ref.kind == "Service":
                 self._services[key] = manifest
-            elif manifest.ref.kind in WORKLOAD_KINDS:
+            elif manifest.ref.is_workload:
                 self._workloads.setdefault(key, manifest)
 
     def service(self, namespace: str, name: str) -> Manifest | None:
@@ -67,4 +67,4 @@ def _claims(manifest: Manifest) -> tuple[str, ...]:
     kind = ref.kind.lower()
     full = f"{kind}.{ref.group}" if ref.group else kind
     claims = (f"{kind}/{ref.name}", f"{full}/{ref.name}", f"{full}/{ref.namespace}/{ref.name}")
-    return (ref.name, *claims) if ref.kind in WORKLOAD_KINDS else claims
+    return (ref.name, *claims) if ref.is_workload else claims

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bakery_ops.model.kinds import group_of
-from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest, ObjectRef
+from bakery_ops.model.manifest import Manifest, ObjectRef
 
 RBAC = "rbac.authorization.k8s.io"
 
@@ -29,7 +29,7 @@ class Reference(NamedTuple):
 
 def references(manifest: Manifest) -> Iterator[Reference]:
     """Everything `manifest` names that must exist before it can work; selectors are not names and not here."""
-    if manifest.ref.kind in WORKLOAD_KINDS:
+    if manifest.ref.is_workload:
         spec = manifest.pod_spec
         if spec:
             yield from pod_references(spec, manifest.ref.namespace)

@@ -21,6 +21,7 @@ _WORDS: Final[dict[str, Scalar]] = {
     **dict.fromkeys((".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF"), math.inf),
     **dict.fromkeys(("-.inf", "-.Inf", "-.INF"), -math.inf),
 }
+_DIGITS: Final = 21
 _NUMBER_START: Final = frozenset("0123456789+-.")
 _INTEGER: Final = re.compile(r"([-+]?)(?:0[xX]([0-9a-fA-F]+)|0[bB]([01]+)|0[oO]?([0-7]+)|(0|[1-9][0-9]*))")
 _NEGATIVE_BINARY: Final = re.compile(r"0b-([01]+)")
@@ -47,7 +48,8 @@ def _number(text: str) -> Scalar:
         elif octal:
             value = int(octal, 8)
         else:
-            value = int(decimal)
+            # Longer ones are beyond 64 bits anyway, and Python refuses to read those of thousands of digits.
+            value = int(decimal[:_DIGITS])
         value = -value if sign == "-" else value
         if -(2**63) <= value < 2**64:
             return as_json(value)

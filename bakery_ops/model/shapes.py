@@ -117,6 +117,7 @@ _KINDS: Final[Mapping[str, Shape]] = {
     "StatefulSet": {"spec": _WORKLOAD},
     "DaemonSet": {"spec": _WORKLOAD},
     "ReplicaSet": {"spec": _WORKLOAD},
+    "ReplicationController": {"spec": {"replicas": int, "selector": _TEXTS, "template": _TEMPLATE}},
     "Job": {"spec": _JOB},
     "CronJob": {"spec": {"schedule": str, "suspend": bool, "jobTemplate": {"metadata": _METADATA, "spec": _JOB}}},
     "Service": {
@@ -128,7 +129,7 @@ _KINDS: Final[Mapping[str, Shape]] = {
         }
     },
     "ConfigMap": {"data": _TEXTS, "binaryData": _TEXTS},
-    "Secret": {"type": str, "data": dict, "stringData": dict},
+    "Secret": {"type": str, "data": dict, "stringData": _TEXTS},
     "PersistentVolumeClaim": {"spec": _CLAIM},
     "PriorityClass": {"value": int},
     "HorizontalPodAutoscaler": {

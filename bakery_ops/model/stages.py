@@ -5,7 +5,7 @@
 | a workload whose component label is a stage | that stage |
 | StatefulSet, DaemonSet | infrastructure |
 | Job | migration; seed when it needs something that starts later (`lifted`) |
-| Deployment, ReplicaSet, Pod, CronJob | services |
+| Deployment, ReplicaSet, ReplicationController, Pod, CronJob | services |
 | HorizontalPodAutoscaler | that of its target |
 | Ingress | edge |
 | webhook configuration, APIService | last, because the server calls what is behind them from then on |
@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 from bakery_ops.model.contract import COMPONENT, Stage
-from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest
+from bakery_ops.model.manifest import Manifest
 
 _BY_KIND = {
     "StatefulSet": Stage.INFRASTRUCTURE,
@@ -23,6 +23,7 @@ _BY_KIND = {
     "Job": Stage.MIGRATION,
     "Deployment": Stage.MICROSERVICE,
     "ReplicaSet": Stage.MICROSERVICE,
+    "ReplicationController": Stage.MICROSERVICE,
     "Pod": Stage.MICROSERVICE,
     "CronJob": Stage.MICROSERVICE,
     "Ingress": Stage.EDGE,
@@ -36,7 +37,7 @@ _STAGES = {stage.value: stage for stage in Stage}
 
 def labelled(manifest: Manifest) -> Stage | None:
     """The stage a workload's component label names, on the object or on its pods."""
-    if manifest.ref.kind not in WORKLOAD_KINDS:
+    if not manifest.ref.is_workload:
         return None
     template = manifest.pod_template or {}
     labels = (template.get("metadata") or {}).get("labels") or {}
@@ -45,6 +46,8 @@ def labelled(manifest: Manifest) -> Stage | None:
 
 def of(manifest: Manifest) -> Stage:
     """The stage by label or kind, before dependencies are looked at."""
+    if manifest.ref.is_custom:
+        return Stage.FOUNDATION
     return labelled(manifest) or _BY_KIND.get(manifest.ref.kind, Stage.FOUNDATION)
 
 
@@ -52,6 +55,6 @@ def lifted(manifest: Manifest, stage: Stage, upstream: Stage) -> Stage:
     """The stage of an object that belongs to `stage` by itself and needs one of `upstream`: never before it."""
     if upstream.order <= stage.order:
         return stage
-    if manifest.ref.kind == "Job" and upstream.order >= Stage.MICROSERVICE.order and labelled(manifest) is None:
+    if manifest.ref.is_job and upstream.order >= Stage.MICROSERVICE.order and labelled(manifest) is None:
         return max(Stage.SEED, upstream, key=lambda each: each.order)
     return upstream

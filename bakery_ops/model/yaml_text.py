@@ -23,6 +23,7 @@ MAX_DEPTH = 200
 MAX_UNFOLDED = 100_000
 """Values that aliases of one document may add to it: far beyond any real use, far below what would hurt."""
 
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 _MARKS = (
     (b"\xff\xfe", "UTF-16"),
@@ -71,6 +72,18 @@ def decode(data: bytes, source: str) -> str:
         raise UsageError(f"{source}: byte {error.start}: not UTF-8", remedy="save the file as UTF-8") from None
 
 
+def require_syntax(text: str) -> None:
+    """Raises yaml.YAMLError at the first thing in `text` that is no YAML, or is nested deeper than any manifest.
+
+    The depth is looked at on the way: libyaml's time grows with its square.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise _Mistake(_TOO_DEEP, event.start_mark)
+
+
 def read(text: str) -> Reading:
     """Read all documents of `text`; a document with a mistake is left out. Nothing is raised."""
     reading = Reading()
@@ -113,13 +126,11 @@ def _offset(text: str, start: int, lines: int) -> int:
     return start
 
 
-class _Mistake(yaml.YAMLError):
+class _Mistake(yaml.MarkedYAMLError):
     """Something libyaml accepts and Kubernetes does not; ends the document like a syntax error."""
 
     def __init__(self, problem: str, mark: Any) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.problem_mark = mark
+        super().__init__(problem=problem, problem_mark=mark)
 
 
 class _Frame:
@@ -174,7 +185,7 @@ class _Builder:
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 mapping = kind is yaml.MappingStartEvent
                 if len(frames) > MAX_DEPTH:
-                    raise _Mistake(f"nested deeper than {MAX_DEPTH} levels", event.start_mark)
+                    raise _Mistake(_TOO_DEEP, event.start_mark)
                 frames.append(_Frame({} if mapping else [], set() if mapping else None, event.anchor, count))
                 continue
             elif kind is yaml.AliasEvent:

@@ -8,7 +8,6 @@ from itertools import chain
 import msgspec
 
 from bakery_ops.errors import BakeryError, ExitCode
-from bakery_ops.model.manifest import WORKLOAD_KINDS
 from bakery_ops.model.times import format_time
 from bakery_ops.report import plans, schema
 from bakery_ops.report.verification import check_parts
@@ -198,7 +197,7 @@ def _node(node: NodeResult, result: RolloutResult) -> schema.Node:
         status=node.status.value,
         verdict=node.verdict.value,
         message=node.message,
-        workload=node.ref.kind in WORKLOAD_KINDS,
+        workload=node.ref.is_workload,
         needs=node.needs,
         sent_at=_since(node.sent_at, result),
         scheduled_at=_since(node.milestones.scheduled_at, result),

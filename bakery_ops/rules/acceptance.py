@@ -100,12 +100,12 @@ def passed(results: Sequence[CheckResult]) -> bool:
 
 
 def _workloads_ready(facts: Facts) -> CheckResult:
-    names = [node.name for node in facts.graph.workloads() if node.ref.kind != "Job"]
+    names = [node.name for node in facts.graph.workloads() if not node.ref.is_job]
     return _all_ready("workloads-ready", names, facts, "workloads ready")
 
 
 def _jobs_complete(facts: Facts) -> CheckResult:
-    names = [node.name for node in facts.graph.workloads() if node.ref.kind == "Job"]
+    names = [node.name for node in facts.graph.workloads() if node.ref.is_job]
     return _all_ready("jobs-complete", names, facts, "Jobs complete")
 
 
@@ -239,7 +239,7 @@ def _nothing_drifted(facts: Facts) -> CheckResult:
     for node in facts.graph.values():
         live = facts.objects.get(node.ref)
         if live is None:
-            drifted += [] if node.ref.kind == "Job" else [f"{node.ref}: is missing"]  # a TTL removes finished Jobs
+            drifted += [] if node.ref.is_job else [f"{node.ref}: is missing"]  # a TTL removes finished Jobs
         elif not (applied := recorded_hash(live)):
             foreign += 1
         elif applied != content_hash(node.manifest):

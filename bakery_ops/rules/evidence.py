@@ -158,7 +158,9 @@ CLASS_MISSING = Row(
     _PERMANENT,
     10,
 )
-PROVISIONING = Row("provisioning-failed", "PersistentVolumeClaim: event ProvisioningFailed", _TRANSIENT, 60)
+PROVISIONING = Row(
+    "provisioning-failed", "PersistentVolumeClaim: event ProvisioningFailed or FailedBinding", _TRANSIENT, 60
+)
 SCALER_BROKEN = Row(
     "autoscaler-broken",
     "HorizontalPodAutoscaler: FailedGetScale, FailedUpdateScale, InvalidSelector, AmbiguousSelector",

@@ -23,7 +23,7 @@ def chosen_jobs(graph: Graph, stage: Stage, words: Sequence[str]) -> tuple[str, 
 
     Raises: UsageError: a word means none of them, or there are none.
     """
-    jobs = [node.name for node in graph.workloads() if node.stage is stage and node.ref.kind == "Job"]
+    jobs = [node.name for node in graph.workloads() if node.stage is stage and node.ref.is_job]
     if not jobs:
         raise UsageError(f"the manifests have no {stage.title}")
     if not words:

@@ -164,7 +164,7 @@ def _watched(node: Node, live: Live | None, is_upstream: bool) -> Step:
 def _step(node: Node, live: Live | None, entry: Recorded | None, rerun: bool) -> Step:
     digest = content_hash(node.manifest)
     recorded = _is_ready(entry, digest)
-    is_job = node.ref.kind == "Job"
+    is_job = node.ref.is_job
     if live is None:
         if is_job and recorded and not rerun:
             return Step(node.name, Action.DONE, "completed in an earlier run", digest, recorded=True)

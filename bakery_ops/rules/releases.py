@@ -104,7 +104,7 @@ def release(body: Mapping[str, Any]) -> Release:
 
 
 def migration_jobs(graph: Graph) -> Iterator[Node]:
-    return (node for node in graph.values() if node.ref.kind == "Job" and node.stage is Stage.MIGRATION)
+    return (node for node in graph.values() if node.ref.is_job and node.stage is Stage.MIGRATION)
 
 
 def brought(node: Node) -> Migration:

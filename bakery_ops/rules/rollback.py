@@ -136,7 +136,7 @@ def settled(plan: Plan, graph: Graph, live: Mapping[ObjectRef, Live]) -> Plan:
 
 
 def _settled(step: Step, node: Node) -> Step:
-    if node.ref.kind == "Job":
+    if node.ref.is_job:
         return step._replace(action=Action.DONE, reason="completed before this release was recorded", recorded=True)
     if keeps_values(node.manifest):
         return step._replace(action=Action.SKIP, reason="its values are not recorded; it stays", recorded=True)

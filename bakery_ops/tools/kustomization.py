@@ -21,6 +21,8 @@ FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
 _MAY_NAME_DIRECTORIES = ("resources", "components", "bases", "generators", "transformers", "validators")
 
+_CHARTS = ("helmCharts", "helmChartInflationGenerator")
+
 _Loader: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -44,10 +46,11 @@ def file_of(directory: Path) -> Path | None:
 def closure(overlay: Path) -> Closure:
     """What rendering `overlay` would read.
 
-    Raises: UsageError: a kustomization is not readable YAML, names something that does not exist, or names a remote
-        base: rendering uses no network.
+    Raises: UsageError: a kustomization is not readable YAML, or names what does not exist, a remote base or a Helm
+        chart: rendering uses no network. Everything of this kind is told at once.
     """
     waiting = [overlay.resolve()]
+    problems: list[UsageError] = []
     directories: list[Path] = []
     reads_environment = False
     while waiting:
@@ -60,7 +63,9 @@ def closure(overlay: Path) -> Closure:
             raise UsageError(f"{directory} has no kustomization.yaml, but another kustomization names it")
         content = _read(kustomization)
         waiting += _directories_named(kustomization, content)
+        problems += _unreachable(kustomization, content)
         reads_environment |= _reads_environment(directory, content)
+    _raise_all(overlay, problems)
     files = sorted({file for directory in directories for file in _files_below(directory)})
     return Closure(tuple(directories), tuple(files), reads_environment)
 
@@ -88,8 +93,33 @@ def _directories_named(kustomization: Path, content: Mapping[str, Any]) -> Itera
             target = kustomization.parent / entry
             if target.is_dir():
                 yield target.resolve()
-            elif not target.is_file():
-                raise _names_nothing(kustomization, field, entry)
+
+
+def _unreachable(kustomization: Path, content: Mapping[str, Any]) -> Iterator[UsageError]:
+    """A mistake for each thing that is named and cannot be read."""
+    for field in _MAY_NAME_DIRECTORIES:
+        for entry in _list(content.get(field)):
+            if isinstance(entry, str) and "\n" not in entry and not _is_there(kustomization.parent / entry):
+                yield _names_nothing(kustomization, field, entry)
+    for field in _CHARTS:
+        if content.get(field):
+            yield UsageError(
+                f"{kustomization}: {field} names Helm charts, and rendering starts no Helm",
+                remedy="keep what helm template prints as a file, and name that file in resources",
+            )
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_dir() or path.is_file()
+
+
+def _raise_all(overlay: Path, problems: Sequence[UsageError]) -> None:
+    if len(problems) == 1:
+        raise problems[0]
+    if problems:
+        remedy = next((problem.remedy for problem in problems if problem.remedy), "correct them and run again")
+        details = [str(problem) for problem in problems]
+        raise UsageError(f"{overlay} names {len(problems)} things that cannot be read", details=details, remedy=remedy)
 
 
 def _names_nothing(kustomization: Path, field: str, entry: str) -> UsageError:
@@ -99,6 +129,8 @@ def _names_nothing(kustomization: Path, field: str, entry: str) -> UsageError:
             remedy="copy the base into the repository and name its directory",
         )
     wanted = kustomization.parent / entry
+    if os.path.lexists(wanted):
+        return UsageError(f"{kustomization}: {field} names {entry!r}, which is neither a file nor a folder")
     return UsageError(f"{kustomization}: {field} names {entry!r}, which does not exist", remedy=nearest(wanted))
 
 

@@ -11,12 +11,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from bakery_ops.errors import CommandFailed, UsageError
-from bakery_ops.model.yaml_text import decode
+from bakery_ops.model.json_text import as_yaml
+from bakery_ops.model.yaml_text import decode, require_syntax
 from bakery_ops.tools import process
 from bakery_ops.tools.kustomization import Closure, closure, file_of, nearest
 
@@ -44,6 +44,7 @@ def render_overlay(overlay: Path, *, cache_dir: Path | None = None, run: Run | N
         hint = f"name its directory: {overlay.parent}" if overlay.exists() else nearest(overlay)
         raise UsageError(f"the overlay {overlay} {what}", remedy=hint)
     if file_of(overlay) is None:
+        _require_no_chart(overlay)
         return _plain_directory(overlay)
     reads = closure(overlay)
     program = kubectl()
@@ -51,6 +52,16 @@ def render_overlay(overlay: Path, *, cache_dir: Path | None = None, run: Run | N
     if cache_dir is None or reads.reads_environment or len(reads.files) > _TOO_MANY_FILES:
         return render()
     return _cached(cache_dir / f"{_key(reads, program)}.yaml", render)
+
+
+def left_out(overlay: Path) -> tuple[str, ...]:
+    """A sentence for each folder in a plain directory that holds manifests, which are not read."""
+    if file_of(overlay) is not None:
+        return ()
+    folders = sorted(each.name for each in overlay.iterdir() if each.is_dir() and not each.name.startswith("."))
+    holding = [name for name in folders if any(map(_is_manifest, (overlay / name).rglob("*")))]
+    why = "as with kubectl apply -f, only the files of the folder itself are read"
+    return tuple(f"{name}/ is left out: {why}" for name in holding)
 
 
 def kubectl() -> Path:
@@ -135,8 +146,14 @@ def _forget_old(directory: Path) -> None:
         file.unlink(missing_ok=True)
 
 
+def _require_no_chart(directory: Path) -> None:
+    if (directory / "Chart.yaml").is_file() and (directory / "templates").is_dir():
+        remedy = f"helm template NAME {directory} > FOLDER/all.yaml, then deploy --overlay FOLDER"
+        raise UsageError(f"{directory} is a Helm chart, which holds templates and no manifests", remedy=remedy)
+
+
 def _plain_directory(directory: Path) -> str:
-    names = sorted(file for file in directory.iterdir() if file.suffix in {".yaml", ".yml", ".json"} and file.is_file())
+    names = sorted(filter(_is_manifest, directory.iterdir()))
     if not names:
         raise UsageError(
             f"{directory} holds neither a kustomization.yaml nor any .yaml, .yml or .json file",
@@ -157,15 +174,20 @@ def _plain_directory(directory: Path) -> str:
     return "".join(texts)
 
 
+def _is_manifest(file: Path) -> bool:
+    return file.suffix in {".yaml", ".yml", ".json"} and not file.is_dir()
+
+
 def _document(file: Path) -> str:
     """The text of `file` as YAML, checked so that an error names this file and line, not the joined stream's."""
-    loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    if not file.is_file():  # left out in silence, what it should hold would be taken for removed
+        what = "a link to nothing" if file.is_symlink() and not file.exists() else "no regular file"
+        raise UsageError(f"{file.name}: {what}", remedy="remove it, or put a file of YAML in its place")
     try:
         text = decode(file.read_bytes(), file.name)
-        if file.suffix == ".json":  # JSON may be indented with tabs, which YAML refuses
-            return json.dumps(json.loads(text))
-        for _event in yaml.parse(text, Loader=loader):
-            pass
+        if file.suffix == ".json":
+            text = as_yaml(text)
+        require_syntax(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"

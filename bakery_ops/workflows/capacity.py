@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,10 +75,15 @@ def prove_on_cluster(requests: Requests, graph: Graph) -> CapacityReport:
     if not report.steady.fits or report.problems or report.never:
         raise PreflightRefused(
             f"the platform does not fit the cluster's {amount(len(nodes), 'node')}",
-            details=[*lines(report), *report.problems, *(f"no place at all for {name}" for name in report.never)],
+            details=[*lines(report), *report.problems, *_placeless(report)],
             remedy=report.advice[-1] if report.advice else "invoke capacity",
         )
     return report
+
+
+def _placeless(report: CapacityReport) -> Iterator[str]:
+    reasons = {name: reason for row in report.phases for name, _, reason in row.unplaced}
+    yield from (f"no place at all for {name}: {reasons[name]}" for name in report.never)
 
 
 def _pods(requests: Requests, graph: Graph) -> list[Mapping[str, Any]]:

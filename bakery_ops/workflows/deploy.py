@@ -6,6 +6,7 @@ gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,6 +27,7 @@ from bakery_ops.workflows.deploy_ports import Lock, Ports, Watchers, Wishes, as_
 from bakery_ops.workflows.observe import (
     Snapshot,
     completed_so_far,
+    gone,
     observed_kinds,
     snapshot,
     watched_only,
@@ -63,19 +65,22 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     chosen = chosen_nodes(graph, wishes.only)
     _require_known(graph, chosen, wishes.recreate)
     preflight.kinds_are_served(ports.requests, graph)
-    if (standing := _standing(graph, wishes, ports, watchers)) is not None:
-        return standing
-    part = graph.part(chosen) if chosen else graph
-    this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
-    preflight.classes_exist(graph, this.facts)
-    if part.workloads() and (outage := preflight.names_resolve(ports.requests)) is not None:
-        ports.say(f"{outage}; going on, since it may be starting")
-    ports.prove_capacity(part)
-    if wishes.dry_run:
-        return DeployReport(_decide(this)[0])
-    _namespaces(graph, ports)
-    with ports.lock() as lock:
-        return _act(this, *_prepare(this), lock)
+    with ExitStack() as held:
+        with preflight.permitted(graph, ports.lacking):
+            if (standing := _standing(graph, wishes, ports, watchers)) is not None:
+                return standing
+            part = graph.part(chosen) if chosen else graph
+            this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
+            preflight.classes_exist(graph, this.facts)
+            if part.workloads() and (outage := preflight.names_resolve(ports.requests)) is not None:
+                ports.say(f"{outage}; going on, since it may be starting")
+            ports.prove_capacity(part)
+            if wishes.dry_run:
+                return DeployReport(_decide(this)[0])
+            _namespaces(graph, ports)
+            lock = held.enter_context(ports.lock())
+            decided, seen = _prepare(this)
+        return _act(this, decided, seen, lock)
 
 
 def _prepare(this: _Deploy) -> tuple[Plan, Snapshot]:
@@ -98,15 +103,16 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
     """Write, wait, prune and verify. The inventory is written before the objects, and corrected afterwards."""
     ports = this.ports
     ports.say(_summary(decided))
-    ours = {*ports.inventory.read(seen.objects), *(node.ref for node in this.graph.values())}
+    recorded = ports.inventory.read(seen.objects)
+    ours = {*recorded} - gone(seen, recorded) | {node.ref for node in this.graph.values()}
     ports.inventory.write(sorted(ours))
     if ports.recording is not None:
         ports.recording.begin(decided)
     result = _roll_out(this, decided, seen, lock)
     if result.outcome is not Outcome.SUCCEEDED:
         return DeployReport(decided, _explained(this, result))
-    if gone := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
-        ports.inventory.write(sorted(ours - gone))
+    if pruned := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
+        ports.inventory.write(sorted(ours - pruned))
     return DeployReport(decided, result, _prove(this, decided, seen, result))
 
 
@@ -239,7 +245,7 @@ def _decide(this: _Deploy) -> tuple[Plan, Snapshot]:
     graph, wishes, ports = this.graph, this.wishes, this.ports
     seen = snapshot(ports.requests, graph, extra=observed_kinds(), records=ports.namespace)
     inventory, journal = ports.inventory.read(seen.objects), ports.journal.read(seen.objects)
-    seen = with_orphans(ports.requests, seen, inventory)
+    seen = with_orphans(ports.requests, seen, inventory, wishes.prune_kinds)
     decided = plan(
         graph,
         seen.objects,

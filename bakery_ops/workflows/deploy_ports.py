@@ -47,6 +47,7 @@ class Ports:
         ensure_images: Makes these images available to the cluster's nodes.
         facts: Reads storage classes, ingress classes and cluster nodes.
         prove_capacity: Raises PreflightRefused when the platform does not fit the cluster's nodes.
+        lacking: What this account may not do of all that a deploy of these nodes does.
         apply_everything: Another engine, which applies all at once; our waits, evidence and verification go on after
             it. None: we apply node by node.
         quick: What tells a platform that stands already; None: every deploy goes the long way.
@@ -69,6 +70,7 @@ class Ports:
     prove_capacity: Callable[[Graph], None]
     request_count: Callable[[], int]
     say: Say
+    lacking: Callable[[Graph], Sequence[str]] = lambda graph: ()
     apply_everything: Callable[[], None] | None = None
     quick: unchanged.Quick | None = None
     amend: Amend = as_planned

@@ -37,10 +37,14 @@ _LEFT_OUT = {("", "ConfigMap"): f"!{RELEASE}"}
 
 
 class Snapshot(NamedTuple):
-    """Whole live objects by ref, one LIST per kind; `kinds` are those listed completely."""
+    """Whole live objects by ref, one LIST per kind and namespace; `places`: (group, kind, namespace) of each list."""
 
     objects: Mapping[ObjectRef, Mapping[str, Any]]
-    kinds: frozenset[str]
+    places: frozenset[tuple[str, str, str]]
+
+    @property
+    def kinds(self) -> frozenset[str]:
+        return frozenset(kind for _, kind, _ in self.places)
 
     def structs(self, kinds: Iterable[str] | None = None) -> list[LiveObject]:
         """The objects (of `kinds`) as the partial structs the rules read."""
@@ -79,26 +83,37 @@ def snapshot(
             for body in items:
                 metadata = body["metadata"]
                 objects[ObjectRef(group, kind, metadata.get("namespace", ""), metadata["name"])] = body
-    return Snapshot(objects, frozenset(kind for _, kind, _ in tasks))
+    return Snapshot(objects, frozenset((group, kind, namespace or "") for group, kind, namespace in tasks))
 
 
-def unseen_kinds(seen: Snapshot, refs: Iterable[ObjectRef]) -> frozenset[tuple[str, str, str]]:
-    """(group, kind, namespace) of what an inventory holds and nobody has listed, because the render has none any more.
+def unseen_places(
+    seen: Snapshot, refs: Iterable[ObjectRef], named: Collection[str] = ()
+) -> frozenset[tuple[str, str, str]]:
+    """(group, kind, namespace) of what an inventory holds and nobody has listed, because the render has none there now.
 
-    Kinds that are only deleted by a flag of their own are left out: the platform's Secrets are in no render.
+    Kinds that are only deleted by a flag of their own are left out unless it has `named` them: the platform's Secrets
+    are in no render.
     """
-    return frozenset(ref[:3] for ref in refs if ref.kind not in seen.kinds | PROTECTED_KINDS)
+    spared = PROTECTED_KINDS - frozenset(named)
+    return frozenset(ref[:3] for ref in refs if ref.kind not in spared) - seen.places
 
 
-def with_orphans(requests: Requests, seen: Snapshot, inventory: Iterable[ObjectRef]) -> Snapshot:
-    """`seen` with the objects of those kinds, so that the last object of a kind is missed like any other."""
+def with_orphans(
+    requests: Requests, seen: Snapshot, inventory: Iterable[ObjectRef], named: Collection[str] = ()
+) -> Snapshot:
+    """`seen` with the objects of those places, so that the last object of a place is missed like any other."""
     objects = dict(seen.objects)
-    missing = unseen_kinds(seen, inventory)
+    missing = unseen_places(seen, inventory, named)
     for group, kind, namespace in sorted(missing):
         for body in requests.list(group, kind, namespace or None):
             metadata = body["metadata"]
             objects[ObjectRef(group, kind, metadata.get("namespace", ""), metadata["name"])] = body
-    return Snapshot(objects, seen.kinds | {kind for _, kind, _ in missing})
+    return Snapshot(objects, seen.places | missing)
+
+
+def gone(seen: Snapshot, inventory: Iterable[ObjectRef]) -> frozenset[ObjectRef]:
+    """What an inventory holds and a list of its place does not: somebody else has deleted it."""
+    return frozenset(ref for ref in inventory if ref[:3] in seen.places and ref not in seen.objects)
 
 
 def observed_kinds() -> Mapping[str, str]:
@@ -120,7 +135,7 @@ def completed_and_gone(graph: Graph, journal: Mapping[str, Recorded]) -> Done:
     """Jobs that the journal knows to be complete and that are not in the cluster any more: their TTL removed them."""
 
     def done(seen: Snapshot) -> Collection[str]:
-        gone = [node for node in graph.values() if node.ref.kind == "Job" and node.ref not in seen.objects]
+        gone = [node for node in graph.values() if node.ref.is_job and node.ref not in seen.objects]
         return [node.name for node in gone if is_completed(node, journal)]
 
     return done
@@ -130,7 +145,7 @@ def completed_so_far(decided: Plan, result: RolloutResult) -> Done:
     """Jobs that completed in an earlier run: their objects may be gone, or be those of another release. And Jobs that
     this rollout saw complete, and that their TTL has removed since."""
     earlier = frozenset(step.node for step in decided.steps.values() if step.action is Action.DONE and step.recorded)
-    now = [node for node in result.nodes.values() if node.ref.kind == "Job" and node.verdict is Verdict.READY]
+    now = [node for node in result.nodes.values() if node.ref.is_job and node.verdict is Verdict.READY]
 
     def done(seen: Snapshot) -> Collection[str]:
         return earlier | {node.name for node in now if node.ref not in seen.objects}

@@ -5,10 +5,11 @@ Each check reports all it finds at once, and raises PreflightRefused; none chang
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
-from bakery_ops.errors import BakeryError, OperationFailed, PreflightRefused
+from bakery_ops.errors import BakeryError, Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
@@ -21,6 +22,21 @@ from bakery_ops.workflows.ports import Requests
 from bakery_ops.workflows.trial import refused, trial
 
 _READERS = 8
+# How the server says that a field of an object keeps its first value.
+_FIXED = ("immutable", "updates to", "may not change")
+
+
+@contextmanager
+def permitted(graph: Graph, lacking: Callable[[Graph], Sequence[str]]) -> Iterator[None]:
+    """Turns the first thing this account may not do into a refusal that lists all of them (B51)."""
+    try:
+        yield
+    except Forbidden as error:
+        raise PreflightRefused(
+            "this account may not do what a deploy does",
+            details=[str(error), *(f"missing: {each}" for each in lacking(graph))],
+            remedy="have these permissions granted, or choose another context with --context",
+        ) from error
 
 
 def kinds_are_served(requests: Requests, graph: Graph) -> None:
@@ -107,6 +123,7 @@ def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectR
         raise PreflightRefused(
             f"neither in the render nor in the cluster: {amount(len(missing), 'referenced object')}",
             details=sorted(missing),
+            remedy="add them to the render, or create them first",
         )
 
 
@@ -128,7 +145,8 @@ def _absent(requests: Requests, refs: Sequence[ObjectRef]) -> Iterator[ObjectRef
 
 def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bool, workers: int) -> None:
     """Ask the server to refuse now what it would refuse later: nothing is written when one object is wrong."""
-    steps = [step for step in decided.changes if not _needs_definition(graph, graph[step.node])]
+    changed = frozenset(step.node for step in decided.changes)
+    steps = [step for step in decided.changes if not _needs_definition(graph, graph[step.node], changed)]
 
     def ask(step: Step) -> str:
         node = graph[step.node]
@@ -139,7 +157,7 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         problems = [problem for problem in pool.map(ask, steps) if problem]
     if problems:
         remedy = "correct the objects named above, then run the same command again"
-        if any("immutable" in problem or "updates to" in problem for problem in problems):
+        if any(word in problem for problem in problems for word in _FIXED):
             remedy += "; what cannot be changed in place is deleted and created anew by --recreate NAME"
         if any("FieldConflict" in problem for problem in problems):
             remedy += "; --force-conflicts takes over what another manager owns"
@@ -150,5 +168,6 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         )
 
 
-def _needs_definition(graph: Graph, node: Node) -> bool:
-    return any(graph[name].ref.kind == "CustomResourceDefinition" for name in node.needs)
+def _needs_definition(graph: Graph, node: Node, changed: frozenset[str]) -> bool:
+    """Whether the server will only know what this is when the definition beside it has been written."""
+    return any(graph[name].ref.kind == "CustomResourceDefinition" for name in node.needs & changed)

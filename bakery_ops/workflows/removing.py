@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bakery_ops.errors import ClusterUnreachable
-from bakery_ops.model.manifest import WORKLOAD_KINDS, ObjectRef
+from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import PruneStep
 from bakery_ops.rules.removal import Removal
 from bakery_ops.rules.reports import Fate, RemovalReport, Removed
@@ -110,7 +110,7 @@ class Run:
 
     def _delete(self, step: PruneStep) -> Removed:
         """A workload stays in the foreground until its pods are gone, so that none outlives what it needs."""
-        propagation = "Foreground" if step.ref.kind in WORKLOAD_KINDS else "Background"
+        propagation = "Foreground" if step.ref.is_workload else "Background"
         try:
             answer = self._ports.requests.delete(step.ref, uid=step.uid, propagation=propagation)
         except ClusterUnreachable as error:

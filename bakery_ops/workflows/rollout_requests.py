@@ -201,4 +201,6 @@ def refusal(answer: Answer) -> tuple[str, str]:
         return "FieldConflict", f"other managers own fields we set: {fields}"
     if answer.status == 401:
         return "Unauthorized", "the API server no longer accepts our credentials; renew them and run again"
-    return answer.reason or f"HTTP {answer.status}", answer.message or "refused without a message"
+    # The server adds both versions of a bare pod as a diff of its own structs.
+    message = answer.message.partition("\n@@ ")[0]
+    return answer.reason or f"HTTP {answer.status}", message or "refused without a message"

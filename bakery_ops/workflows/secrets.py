@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
 
-from bakery_ops.errors import OperationFailed, PreflightRefused
+from bakery_ops.errors import Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import TRUST, SecretRow, SecretSpec, SecretState
@@ -135,8 +135,9 @@ def _written(spec: SecretSpec, answer: Answer) -> None:
         remedy = f"create the namespace {spec.ref.namespace} first: invoke deploy does"
     elif answer.status == 403:
         remedy = "this account needs the verbs get, list, create and patch on secrets"
+    error = Forbidden if answer.status == 403 else OperationFailed
     # The server's own message may repeat what was sent.
-    raise OperationFailed(
+    raise error(
         f"the API server refused the secret {spec.ref.name} ({answer.status} {answer.reason})".rstrip(), remedy=remedy
     )
 

@@ -25,7 +25,7 @@ from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.result import result
 from bakery_ops.rules.rollout.state import Rollout
 from bakery_ops.workflows import preflight
-from bakery_ops.workflows.observe import Snapshot, judged, snapshot, unseen_kinds
+from bakery_ops.workflows.observe import Snapshot, judged, snapshot, unseen_places
 from bakery_ops.workflows.ports import Clock, Inventory, Journal, Requests
 from bakery_ops.workflows.rollout_scribe import OnChange, OnEvent, Scribe
 
@@ -77,7 +77,7 @@ def look(
     recorded = inventory.read(seen.objects)
     decided = plan(graph, seen.objects, journal.read(seen.objects), inventory=recorded)
     is_recorded = {node.ref for node in graph.values()} <= set(recorded)
-    if not decided.is_empty or not is_recorded or unseen_kinds(seen, recorded):
+    if not decided.is_empty or not is_recorded or unseen_places(seen, recorded):
         return None
     credentials = quick.credentials()
     if credentials is None:

@@ -183,3 +183,64 @@ def test_a_generated_name_is_refused_before_anything_is_contacted(tmp_path: Path
     (tmp_path / "job.yaml").write_text(text)
     ended = invoke("deploy", "--overlay", str(tmp_path), "--namespace", "held", "--context", "bakery-sandbox-nowhere")
     assert (ended.returncode, "generateName is not supported" in ended.stderr) == (64, True), ended.stderr
+
+
+def account(cluster: SandboxStatus, role: str, file: Path) -> tuple[str, ...]:
+    """The flags that deploy as an account that has `role` in a namespace of its own and nothing elsewhere."""
+    kubeconfig, name = cluster.kubeconfig, f"only-{role}"
+    kubectl(kubeconfig, "create", "namespace", name)
+    kubectl(kubeconfig, "create", "serviceaccount", name, "--namespace", name)
+    grant = (f"--clusterrole={role}", f"--serviceaccount={name}:{name}")
+    kubectl(kubeconfig, "create", "rolebinding", name, "--namespace", name, *grant)
+    settings = json.loads(kubectl(kubeconfig, "config", "view", "--raw", "--output", "json"))
+    token = kubectl(kubeconfig, "create", "token", name, "--namespace", name).strip()
+    settings["users"] = [{**user, "user": {"token": token}} for user in settings["users"]]
+    file.write_text(json.dumps(settings))
+    return ("--namespace", name, "--kubeconfig", str(file), "--context", cluster.context)
+
+
+def test_an_account_of_one_namespace_deploys_there(simulated_cluster: SandboxStatus, tmp_path: Path) -> None:
+    words = ("--overlay", str(plain(tmp_path)), *account(simulated_cluster, "admin", tmp_path / "kubeconfig"))
+    ended = invoke("deploy", *words)
+    assert (ended.returncode, "may not list nodes" in ended.stderr) == (0, True), ended.stdout + ended.stderr
+    again = deploy_document(*words)
+    assert (again[0], again[1]["changes"]) == (0, [])
+
+
+def test_an_account_that_only_reads_is_refused_with_all_it_lacks(
+    simulated_cluster: SandboxStatus, tmp_path: Path
+) -> None:
+    """B51"""
+    words = ("--overlay", str(plain(tmp_path)), *account(simulated_cluster, "view", tmp_path / "kubeconfig"))
+    ended = invoke("deploy", *words)
+    assert ended.returncode == 4, ended.stdout + ended.stderr
+    for missing in ("create leases.coordination.k8s.io", "patch deployments.apps", "create configmaps"):
+        assert f"missing: {missing} in only-view" in ended.stderr
+    assert not uids(simulated_cluster, ("only-view",)).keys() - {"configmap/kube-root-ca.crt"}
+
+
+def plain(folder: Path) -> Path:
+    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "web", "image": "web:1"}]}}
+    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
+    body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
+    (folder / "set").mkdir()
+    (folder / "set" / "web.json").write_text(json.dumps(body))
+    return folder / "set"
+
+
+def test_what_moves_to_another_namespace_leaves_the_old_one(simulated_cluster: SandboxStatus, tmp_path: Path) -> None:
+    web = plain(tmp_path) / "web.json"
+    body = json.loads(web.read_text())
+    for number in range(5):
+        settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{number}"}}
+        (web.parent / f"{number}.json").write_text(json.dumps(settings))
+    for name in ("old-home", "new-home"):
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        (web.parent / f"{name}.json").write_text(json.dumps(namespace))
+    words = ("--overlay", str(web.parent), "--namespace", "old-home", "--context", simulated_cluster.context)
+    assert invoke("deploy", *words).returncode == 0
+    web.write_text(json.dumps(body | {"metadata": {"name": "web", "namespace": "new-home"}}))
+    code, report = deploy_document(*words)
+    assert (code, {each["action"] for each in report["changes"]}) == (0, {"apply", "prune"})
+    assert "deployment/web" not in uids(simulated_cluster, ("old-home",))
+    assert "deployment/web" in uids(simulated_cluster, ("new-home",))

@@ -196,6 +196,7 @@ _BY_GROUP_AND_KIND: Mapping[tuple[str, str], type[LiveObject]] = {
     ("", "Pod"): Pod,
     ("apps", "Deployment"): Deployment,
     ("apps", "ReplicaSet"): ReplicaSet,
+    ("", "ReplicationController"): ReplicaSet,  # its older form
     ("apps", "StatefulSet"): StatefulSet,
     ("apps", "DaemonSet"): DaemonSet,
     ("batch", "Job"): Job,

@@ -14,7 +14,7 @@ from bakery_ops.model.selection import pod_labels
 from bakery_ops.rules.capacity.demand import Defaults, Demand, defaults, pod_limit, pod_request
 from bakery_ops.rules.capacity.machines import Machine
 
-_LASTING = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "Pod"})
+_LASTING = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod"})
 
 
 class Phase(NamedTuple):

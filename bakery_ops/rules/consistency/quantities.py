@@ -13,15 +13,28 @@ from bakery_ops.rules.findings import Finding, Severity, finding
 
 _MOST_CPU = 256
 _LEAST_MEMORY = MEBI
+_MOST_PODS = 150_000
 _BYTES = ("memory", "ephemeral-storage", "storage")
 
 
 def quantities_make_sense(manifests: Sequence[Manifest]) -> Iterator[Finding]:
-    """Unreadable amounts, memory in thousandths of a byte, hundreds of CPUs, a request above its limit."""
+    """Unreadable amounts, memory in thousandths of a byte, hundreds of CPUs, too much, endless pods."""
     for manifest in manifests:
+        for problem in _count_problems(manifest):
+            yield finding("quantity", Severity.USAGE, manifest, problem)
         for place, resources in _resources(manifest):
             for problem in _problems(resources):
                 yield finding("quantity", Severity.USAGE, manifest, f"{place}: {problem}")
+
+
+def _count_problems(manifest: Manifest) -> Iterator[str]:
+    # To prove that more of them fit would take all memory of this machine first.
+    spec = (manifest.spec.get("jobTemplate") or {}).get("spec") or manifest.spec
+    fields = ("replicas", "parallelism") if manifest.ref.is_workload else ()
+    for field in ("maxReplicas",) if manifest.ref.kind == "HorizontalPodAutoscaler" else fields:
+        count = spec.get(field)
+        if isinstance(count, int) and not 0 <= count <= _MOST_PODS:
+            yield f"{field} of {count}: a cluster runs from 0 to {_MOST_PODS} pods"
 
 
 def _resources(manifest: Manifest) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from bakery_ops.model.contract import AUTOSCALED, PART_OF, PLATFORM
-from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest, ObjectRef
+from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.references import references
 from bakery_ops.model.selection import Selection
 from bakery_ops.model.words import amount
@@ -50,7 +50,7 @@ def _labels(by_ref: Mapping[ObjectRef, Manifest], scaled: Mapping[ObjectRef, Man
 
 def budgets_allow_drains(manifests: Sequence[Manifest]) -> Iterator[Finding]:
     """A budget that never allows a disruption blocks every drain of a node (docs/hardening.md, Availability)."""
-    selection = Selection(manifest for manifest in manifests if manifest.ref.kind in WORKLOAD_KINDS)
+    selection = Selection(manifest for manifest in manifests if manifest.ref.is_workload)
     least = _least_replicas(manifests)
     for manifest in manifests:
         if manifest.ref.kind != "PodDisruptionBudget":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from bakery_ops.model.manifest import WORKLOAD_KINDS, Manifest
+from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.references import containers, listed
 from bakery_ops.model.selection import Selection, matches, pod_labels
 from bakery_ops.rules.findings import Finding, Severity, finding
@@ -30,7 +30,7 @@ def selectors_match(manifests: Sequence[Manifest]) -> Iterator[Finding]:
 
 def services_reach_pods(manifests: Sequence[Manifest]) -> Iterator[Finding]:
     """Row B15: a Service that selects nothing, or sends traffic to a port name that no container has."""
-    selection = Selection(manifest for manifest in manifests if manifest.ref.kind in WORKLOAD_KINDS)
+    selection = Selection(manifest for manifest in manifests if manifest.ref.is_workload)
     # With custom kinds in the render some operator may start pods that we cannot see.
     severity = Severity.WARNING if any(_is_custom(manifest) for manifest in manifests) else Severity.USAGE
     for manifest in manifests:

@@ -35,7 +35,7 @@ def waits_are_declared_once(manifests: Sequence[Manifest]) -> Iterator[Finding]:
 def jobs_end(manifests: Sequence[Manifest]) -> Iterator[Finding]:
     """A Job without a deadline can hang for ever, and one whose pods vanish keeps no log."""
     for manifest in manifests:
-        if manifest.ref.kind != "Job" or manifest.labels.get(PART_OF) != PLATFORM:
+        if not manifest.ref.is_job or manifest.labels.get(PART_OF) != PLATFORM:
             continue
         if manifest.spec.get("activeDeadlineSeconds") is None:
             yield finding("job-deadline", Severity.USAGE, manifest, "has no activeDeadlineSeconds, so it may never end")

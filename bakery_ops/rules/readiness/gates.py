@@ -34,7 +34,7 @@ def missing(look: Look) -> Reading:
         return ready("complete, and removed since")
     if not look.before.uid:
         row, message = rows.NEVER_SEEN, "the object was applied and is not in the cluster"
-    elif ref.kind == "Job":
+    elif ref.is_job:
         row, message = rows.OUTCOME_UNKNOWN, "the Job vanished before its end was seen; run it again if it is safe to"
     else:
         row, message = rows.GONE, "somebody deleted the object"

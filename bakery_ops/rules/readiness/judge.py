@@ -30,6 +30,7 @@ Rule = Callable[[Look, Any], Reading]
 RULES: Mapping[tuple[str, str], Rule] = {
     ("apps", "Deployment"): workloads.deployment,
     ("apps", "ReplicaSet"): workloads.replica_set,
+    ("", "ReplicationController"): workloads.replica_set,
     ("apps", "StatefulSet"): sets.stateful_set,
     ("apps", "DaemonSet"): sets.daemon_set,
     ("batch", "Job"): jobs.job,

@@ -9,6 +9,7 @@ from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.observation import StorageClassFacts
 from bakery_ops.rules.readiness.reading import Reading, against, progressing, ready
 
+_FAILURES = ("ProvisioningFailed", "FailedBinding")
 _RESIZING = ("Resizing", "FileSystemResizePending")
 
 
@@ -32,10 +33,10 @@ def symptoms(look: Look, live: PersistentVolumeClaim) -> list[Symptom]:
     found = []
     if not live.spec.volume_name and (problem := _class_problem(look, live)):
         found.append(Symptom(rows.CLASS_MISSING, "StorageClassMissing", problem, subject, uid))
-    failures = [event for event in look.events_of(uid) if event.reason == "ProvisioningFailed"]
+    failures = [event for event in look.events_of(uid) if event.reason in _FAILURES]
     if failures and not found:
         message = texts.one_line(failures[-1].message)
-        found.append(Symptom(rows.PROVISIONING, "ProvisioningFailed", message, subject, uid))
+        found.append(Symptom(rows.PROVISIONING, failures[-1].reason, message, subject, uid))
     return found
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from bakery_ops.model.live import Condition, Deployment, Pod, ReplicaSet, WorkloadStatus
 from bakery_ops.model.times import time_or
 from bakery_ops.model.words import amount
@@ -112,7 +115,8 @@ def is_current(look: Look, condition: Condition) -> bool:
 def replica_set(look: Look, live: ReplicaSet) -> Reading:
     """A bare ReplicaSet: all replicas labelled, ready and available."""
     status, desired = live.status, desired_of(live.spec.replicas)
-    crew = muster(look, owned_by(look, live.metadata.uid), uid=live.metadata.uid)
+    pods = owned_by(look, live.metadata.uid)
+    crew = muster(look, pods, uid=live.metadata.uid)
     counters = (status.replicas, status.available_replicas)
     if status.available_replicas == status.ready_replicas == status.fully_labeled_replicas == desired:
         reading = settled(look, crew, ready(f"{desired}/{desired} available"))
@@ -120,7 +124,20 @@ def replica_set(look: Look, live: ReplicaSet) -> Reading:
         reading = judged_by_crew(
             look, crew, f"{status.available_replicas}/{desired} available", _own_of_set(look, live)
         )
-    return complete(crew, reading, counters=counters)
+    return complete(crew, replace(reading, warnings=_older_pods(live, pods)), counters=counters)
+
+
+def _older_pods(live: ReplicaSet, pods: Iterable[Pod]) -> tuple[str, ...]:
+    """Nothing replaces a pod that was made before its template was changed, so what was deployed runs nowhere."""
+    images = {container.name: container.image for container in live.spec.template.spec.containers}
+    older = [
+        pod.metadata.name
+        for pod in pods
+        if not is_terminating(pod) and any(images.get(one.name, one.image) != one.image for one in pod.spec.containers)
+    ]
+    if not older:
+        return ()
+    return (f"{subject_of(live)} replaces no pod by itself; delete those with an older image: {', '.join(older)}",)
 
 
 def _own_of_set(look: Look, live: ReplicaSet) -> list[Symptom]:

@@ -206,7 +206,7 @@ def _journal(rollout: Rollout, state: NodeState) -> None:
     known = state.step.recorded and state.phase is not Phase.APPLIED
     if known or state.journalled == verdict or not rollout.writes_allowed or not state.node.is_workload:
         return
-    if state.phase is Phase.FOUND and state.node.ref.kind != "Job":
+    if state.phase is Phase.FOUND and not state.node.ref.is_job:
         return  # we wrote nothing, so a rerun of an unchanged deploy writes nothing either
     if state.phase in (Phase.APPLIED, Phase.FOUND):
         state.journalled = verdict

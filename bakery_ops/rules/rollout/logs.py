@@ -56,7 +56,7 @@ def _went_wrong(status: ContainerStatus) -> bool:
 
 def poll_job_log(rollout: Rollout, state: NodeState, *, quiet_since: float) -> None:
     """A running Job shows no progress in its status, so after half of the no-progress time its log is looked at."""
-    if state.node.ref.kind != "Job":
+    if not state.node.ref.is_job:
         return
     half = rollout.options.no_progress / 2
     first, second = quiet_since + half, quiet_since + 1.5 * half

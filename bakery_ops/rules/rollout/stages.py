@@ -5,7 +5,7 @@ from __future__ import annotations
 from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout, StageState, is_synced
 
 # What can restart after it was Ready; a completed Job cannot.
-_LONG_RUNNING = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod"})
+_LONG_RUNNING = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod"})
 
 
 def start(rollout: Rollout, state: NodeState) -> None:

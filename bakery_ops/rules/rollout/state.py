@@ -237,6 +237,7 @@ STREAMS_NEEDED = {
     "StatefulSet": ("StatefulSet", "Pod", "Event", "PersistentVolumeClaim"),
     "DaemonSet": ("DaemonSet", "Pod", "Event"),
     "ReplicaSet": ("ReplicaSet", "Pod", "Event"),
+    "ReplicationController": ("ReplicationController", "Pod", "Event"),
     "Job": ("Job", "Pod", "Event"),
     "Pod": ("Pod", "Event"),
     "Service": ("EndpointSlice",),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from bakery_ops.model.contract import PART_OF, PLATFORM
 from bakery_ops.model.encoding import from_base64
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.references import containers, listed
@@ -58,16 +59,19 @@ def _config_map(manifest: Manifest, hard: Severity) -> Iterator[Finding]:
 
 
 def _secret(manifest: Manifest, hard: Severity, seen: dict[str, Manifest]) -> Iterator[Finding]:
+    # Charts of others leave keys empty that nobody has to set, and write files of one line.
+    ours = manifest.labels.get(PART_OF) == PLATFORM
+    meant = Severity.USAGE if ours else Severity.WARNING
     for key, value in _values(manifest):
         if value is None:
             message = f"key {key!r} is not a base64 text"
             yield finding("secret-encoding", Severity.USAGE, manifest, message, "encode it once, or use stringData")
             continue
         if not value.strip():
-            yield finding("secret-empty", Severity.USAGE, manifest, f"key {key!r} is empty")
+            yield finding("secret-empty", meant, manifest, f"key {key!r} is empty")
         elif value != value.strip() and "\n" not in value.strip() and _BINARY not in value:
             message = f"key {key!r} begins or ends with a space or a line break, which becomes part of it"
-            yield finding("secret-whitespace", Severity.USAGE, manifest, message, "remove it; echo -n when encoding")
+            yield finding("secret-whitespace", meant, manifest, message, "remove it; echo -n when encoding")
         if "password" in key.lower() and value.strip():
             yield from _strength(manifest, key, value, hard, seen)
 
@@ -90,5 +94,6 @@ def _values(manifest: Manifest) -> Iterator[tuple[str, str | None]]:
     for key, value in data.items():
         decoded = from_base64(value)
         yield str(key), None if decoded is None else decoded.decode("utf-8", "replace")
-    for key, value in (manifest.body.get("stringData") or {}).items():
-        yield str(key), value if isinstance(value, str) else None
+    texts: Mapping[str, str | None] = manifest.body.get("stringData") or {}
+    for key, text in texts.items():
+        yield str(key), text or ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bakery_ops.cluster.permissions import Permission, Permissions
+from bakery_ops.cluster.discovery import Resource
+from bakery_ops.cluster.permissions import Permission, Permissions, needed
+from bakery_ops.model.manifest import ObjectRef
 from tests.unit.cluster.scripted import Client, Say, ScriptedServer, Seen
 
 RULES = "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews"
@@ -75,3 +77,12 @@ def test_cluster_scoped_permissions_are_asked_one_by_one_with_their_subresource(
 def test_a_permission_reads_like_a_sentence() -> None:
     assert str(Permission("patch", "apps", "deployments", "shop")) == "patch deployments.apps in shop"
     assert str(Permission("list", "", "nodes")) == "list nodes"
+
+
+def test_a_deploy_needs_what_it_does_with_its_objects_and_its_own_records() -> None:
+    refs = [ObjectRef("apps", "Deployment", "shop", "web"), ObjectRef("x.example", "Unknown", "shop", "x")]
+    resource = Resource("apps", "v1", "deployments", namespaced=True)
+    wanted = {str(each) for each in needed(refs, "home", lambda _, kind: resource if kind == "Deployment" else None)}
+    assert {f"{verb} deployments.apps in shop" for verb in ("get", "list", "create", "patch")} <= wanted
+    assert {"create leases.coordination.k8s.io in home", "update configmaps in home", "watch pods in shop"} <= wanted
+    assert not any("Unknown" in each or "secrets" in each for each in wanted)

@@ -394,3 +394,13 @@ def test_five_thousand_objects_in_a_chain_are_built():
     graph = build_graph(manifests(*chain, *(service(f"s{n}") for n in range(1250)), *rest))
     assert len(graph) == 5000
     assert graph["s0"].needs == {"s1"}
+
+
+@pytest.mark.parametrize(("api", "kind"), [("batch.volcano.sh/v1alpha1", "Job"), ("kruise.io/v1", "StatefulSet")])
+def test_a_custom_kind_that_goes_by_a_name_of_kubernetes_is_no_workload(api, kind):
+    """Its spec has a shape of its own, and it is never deleted to be run again."""
+    spec = {"template": ["a"], "replicas": "lots"}
+    graph = build_graph(manifests(body(kind, "train", api, spec=spec), pods("Deployment", "train")))
+    custom = graph[f"{kind.lower()}/train"]
+    assert (custom.is_workload, custom.ref.is_job, custom.stage) == (False, False, Stage.FOUNDATION)
+    assert [node.name for node in graph.workloads()] == ["train"]

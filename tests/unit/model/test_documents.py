@@ -77,11 +77,15 @@ def test_lists_are_expanded_also_those_of_one_kind():
     assert [str(manifest.ref) for manifest in load(text, "render", namespace="n")] == ["configmap/a", "configmap/b"]
 
 
-def test_empty_documents_are_skipped_with_a_note():
+def test_a_list_of_nothing_is_no_object():
+    text = f"{config_map()}\n---\napiVersion: v1\nkind: List\nitems: null\n"
+    assert len(load(text, "render", namespace="n")) == 1
+
+
+def test_empty_documents_are_skipped_without_a_word():
     documents = read(f"---\n---\n# nothing\n---\n{config_map()}\n---\nnull\n", "render", namespace="n")
     assert len(documents.manifests) == 1
-    assert all("an empty document was skipped" in note for note in documents.notes)
-    assert documents.notes
+    assert documents.notes == ()
 
 
 NOTHING = ["", "---\n", "# only a comment\n", "---\n---\nnull\n", "kind: List\napiVersion: v1\nitems: []"]

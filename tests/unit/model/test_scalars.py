@@ -34,3 +34,8 @@ def test_keys_become_texts_as_in_json():
     assert scalars.key(1.5) == "1.5"
     assert scalars.key(12345678.9) == "12345679"
     assert scalars.key(None) is None
+
+
+def test_a_number_of_thousands_of_digits_is_a_text_as_in_kubernetes():
+    assert scalars.plain("9" * 6000) == "9" * 6000
+    assert scalars.plain("9" * 30) == 1e30

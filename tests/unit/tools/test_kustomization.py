@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,21 @@ def test_nothing_close_lists_the_directories_there_are(tmp_path: Path) -> None:
     assert nearest(tmp_path / "zzzzz") == f"{tmp_path} holds: dev"
     assert nearest(tmp_path / "deb") == f"did you mean {tmp_path / 'dev'}?"
     assert nearest(tmp_path / "no" / "where") == ""
+
+
+def test_everything_that_cannot_be_read_is_told_at_once(tmp_path: Path) -> None:
+    write(tmp_path, {"kustomization.yaml": "resources: [nope.yaml, https://x.example/y]\ncomponents: [pipe, base]\n"})
+    write(tmp_path, {"base/kustomization.yaml": "helmCharts: [{name: redis}]\n"})
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="names 4 things that cannot be read") as caught:
+        closure(tmp_path)
+    told = "nope.yaml', which does not exist", "rendering uses no network", "neither a file", "starts no Helm"
+    assert all(part in line for part, line in zip(told, caught.value.details, strict=True))
+
+
+@pytest.mark.parametrize("field", ["helmCharts", "helmChartInflationGenerator"])
+def test_a_chart_is_refused_with_what_to_do(tmp_path: Path, field: str) -> None:
+    write(tmp_path, {"kustomization.yaml": f"{field}: [{{name: redis, repo: 'https://charts.example'}}]\n"})
+    with pytest.raises(UsageError, match=f"{field} names Helm charts") as caught:
+        closure(tmp_path)
+    assert "helm template" in caught.value.remedy

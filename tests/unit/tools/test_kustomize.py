@@ -10,8 +10,9 @@ import pytest
 import yaml
 
 from bakery_ops.errors import UsageError
+from bakery_ops.model import yaml_text
 from bakery_ops.tools import process
-from bakery_ops.tools.kustomize import kustomize_argv, render_overlay
+from bakery_ops.tools.kustomize import kustomize_argv, left_out, render_overlay
 
 TREE = {
     "overlays/dev/kustomization.yaml": "resources: [../../base]\npatches: [{path: patch.yaml}]\n",
@@ -176,6 +177,8 @@ def test_a_plain_directory_is_read_like_kubectl_apply_does(tmp_path: Path) -> No
         },
     )
     assert names(render_overlay(tmp_path)) == ["a1", "a2", "b", "c"]
+    (note,) = left_out(tmp_path)
+    assert note.startswith("below/ is left out")
 
 
 def test_a_directory_without_manifests_is_refused(tmp_path: Path) -> None:
@@ -192,6 +195,9 @@ def test_a_directory_without_manifests_is_refused(tmp_path: Path) -> None:
         ("a.yaml", b"\xef\xbb\xbfkind: Service\n", "a.yaml: byte 0: the file is UTF-8 with a byte order mark"),
         ("a.yaml", "kind: Service".encode("utf-16"), "a.yaml: byte 0: the file is UTF-16"),
         ("a.yaml", b"kind: \xff", "a.yaml: byte 6: not UTF-8"),
+        ("a.yaml", b"a: " + b"[" * 100_000 + b"]" * 100_000, "a.yaml:1:203: nested deeper than 200 levels"),
+        ("a.json", b"[" * 100_000 + b"]" * 100_000, "a.json:1:1: nested too deeply"),
+        ("a.json", b'{\n"kind": NaN}', "a.json:2:9: NaN is no JSON"),
     ],
 )
 def test_a_plain_file_that_is_not_yaml_is_named_with_its_place(
@@ -210,3 +216,34 @@ def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None
     with pytest.raises(UsageError) as caught:
         render_overlay(tmp_path)
     assert [line[:6] for line in caught.value.details] == ["a.yaml", "c.yaml"]
+
+
+def test_json_is_read_by_the_rules_of_yaml(tmp_path: Path) -> None:
+    """Its lines and its doubled keys stay, so that whoever reads the documents can name them (B2)."""
+    text = '{\n\t"kind": "Service",\t"kind": "a\\tb\\\\ud83d\\ud83d\\ude00"\n}'
+    write(tmp_path, {"a.json": text})
+    reading = yaml_text.read(render_overlay(tmp_path))
+    assert [problem[0] for problem in reading.problems] == [4]
+    assert "duplicate key 'kind'" in reading.problems[0].text
+    write(tmp_path, {"a.json": text.replace('"kind": "Service",', "")})
+    (document,) = yaml_text.read(render_overlay(tmp_path)).documents
+    assert document.value == {"kind": "a\tb\\ud83d\N{GRINNING FACE}"}
+
+
+def test_what_is_no_file_is_told_and_never_left_out(tmp_path: Path) -> None:
+    """An object that is read no more is one to prune."""
+    write(tmp_path, {"a.yaml": "kind: Service\n", "folder.yaml/b.yaml": "kind: Service\n"})
+    (tmp_path / "gone.yaml").symlink_to("nowhere.yaml")
+    (tmp_path / "round.yml").symlink_to("round.yml")
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(UsageError) as caught:
+        render_overlay(tmp_path)
+    problems = ["gone.yaml: a link to nothing", "pipe.json: no regular file", "round.yml: a link to nothing"]
+    assert list(caught.value.details) == problems
+
+
+def test_a_chart_is_told_from_a_folder_of_manifests(tmp_path: Path) -> None:
+    write(tmp_path, {"Chart.yaml": "name: x\n", "values.yaml": "a: 1\n", "templates/a.yaml": "kind: {{ .kind }}\n"})
+    with pytest.raises(UsageError, match="is a Helm chart") as caught:
+        render_overlay(tmp_path)
+    assert "helm template" in caught.value.remedy

@@ -240,6 +240,9 @@ CASES = [
     ("pod-spec", put(f"{APP}.readinessProbe.httpGet.port", "htpp"), "error", "deployment/web", "asks port 'htpp'"),
     ("pod-spec", put(f"{APP}.name", "App"), "error", "deployment/web", "container name 'App'"),
     ("quantity", put(f"{APP}.resources.requests.memory", "400m"), "error", "deployment/web", "0.4 bytes"),
+    ("quantity", put("web.spec.replicas", 99999999999), "error", "deployment/web", "replicas of 99999999999"),
+    ("quantity", put("web.spec.replicas", -1), "error", "deployment/web", "replicas of -1"),
+    ("quantity", put("job.spec.parallelism", 150001), "error", "job/once", "parallelism of 150001"),
     ("quantity", put(f"{APP}.resources.requests.cpu", 500), "error", "deployment/web", "500 whole CPUs; 500m"),
     (
         "quantity",
@@ -508,3 +511,21 @@ def test_a_recorded_secret_is_believed_about_its_keys():
     text = "\n---\n".join(json.dumps(each) for each in bodies.values())
     kept = read(recorded(load(text, "test", namespace="shop")), "release 1")
     require(check(kept, namespace="shop", strict=True))
+
+
+def test_a_service_may_stand_before_a_replication_controller():
+    """The oldest kind that makes pods: its selector is plain labels."""
+    bodies = clean()
+    template = bodies["web"]["spec"]["template"]
+    bodies["web"] = body("ReplicationController", "web", spec={"selector": LABELS, "template": template})
+    assert judge(bodies).findings == ()
+
+
+def test_a_strangers_secret_may_have_an_empty_key_or_a_line_break_at_its_end():
+    """Grafana's chart renders `ldap-toml: ""`, and many a file has one line. Ours are read as passwords."""
+    stranger = body("Secret", "made", labels={"app": "x"}, stringData={"ldap-toml": "", "file": "one line\n"})
+    report = judge({**clean(), "secret": stranger})
+    assert {(one.rule, one.severity) for one in report.findings} == {
+        ("secret-empty", Severity.WARNING),
+        ("secret-whitespace", Severity.WARNING),
+    }

@@ -3,7 +3,7 @@
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import plan
-from bakery_ops.workflows.observe import snapshot, with_orphans
+from bakery_ops.workflows.observe import gone, snapshot, with_orphans
 from tests.fakes import FakeCluster
 from tests.rollouts import node
 
@@ -11,8 +11,8 @@ WEB = node("web")
 GONE = ObjectRef("policy", "PodDisruptionBudget", "bakery-ia", "web")
 
 
-def put(cluster, kind, name, api_version="v1", labels=None):
-    metadata = {"name": name, "namespace": "bakery-ia", "labels": labels or {}}
+def put(cluster, kind, name, api_version="v1", labels=None, namespace="bakery-ia"):
+    metadata = {"name": name, "namespace": namespace, "labels": labels or {}}
     metadata["annotations"] = {"bakery-ia.dev/content-hash": "h"}
     return cluster.put({"apiVersion": api_version, "kind": kind, "metadata": metadata})
 
@@ -25,6 +25,35 @@ def test_the_last_object_of_a_kind_is_pruned_like_any_other():
     graph = Graph([WEB])
     seen = with_orphans(cluster, snapshot(cluster, graph), inventory)
     assert [orphan.ref for orphan in plan(graph, seen.objects, inventory=inventory).prune] == [GONE]
+
+
+def pruned(cluster, inventory, *named):
+    graph = Graph([WEB])
+    inventory = [*inventory, *(ObjectRef("", "ConfigMap", "bakery-ia", f"c{number}") for number in range(9))]
+    seen = with_orphans(cluster, snapshot(cluster, graph), inventory, named)
+    return [orphan.ref for orphan in plan(graph, seen.objects, inventory=inventory, prune_kinds=named).prune]
+
+
+def test_what_went_to_another_namespace_is_pruned_where_it_was():
+    cluster = FakeCluster()
+    put(cluster, "Deployment", "web", "apps/v1", namespace="before")
+    old = WEB.ref._replace(namespace="before")
+    assert pruned(cluster, [old]) == [old]
+
+
+def test_the_last_secret_is_pruned_when_its_kind_is_named():
+    cluster = FakeCluster()
+    put(cluster, "Secret", "old")
+    old = ObjectRef("", "Secret", "bakery-ia", "old")
+    assert (pruned(cluster, [old]), pruned(cluster, [old], "Secret")) == ([], [old])
+
+
+def test_what_others_have_deleted_is_known_to_be_gone():
+    cluster = FakeCluster()
+    put(cluster, "PodDisruptionBudget", "web", "policy/v1")
+    lost, unlisted = GONE._replace(name="lost"), ObjectRef("", "Secret", "bakery-ia", "redis-tls")
+    inventory = [GONE, lost, unlisted]
+    assert gone(with_orphans(cluster, snapshot(cluster, Graph([WEB])), inventory), inventory) == {lost}
 
 
 def test_secrets_of_the_inventory_are_not_listed_for_their_orphans():

@@ -2,11 +2,11 @@
 
 import pytest
 
-from bakery_ops.errors import OperationFailed, PreflightRefused
+from bakery_ops.errors import Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.documents import load
 from bakery_ops.model.manifest import ObjectRef
-from bakery_ops.workflows.preflight import references_exist
+from bakery_ops.workflows.preflight import permitted, references_exist
 from tests.fakes import FakeCluster
 
 TEXT = """
@@ -60,3 +60,26 @@ def test_what_was_seen_a_moment_ago_is_not_asked_for(cluster):
     seen = {ObjectRef("", kind, "shop", name) for kind, name in (("Secret", "keys"), ("Secret", "login"))}
     references_exist(graph(), cluster, {*seen, ObjectRef("", "ConfigMap", "shop", "settings")})
     assert cluster.calls == []
+
+
+def test_the_first_thing_that_is_forbidden_becomes_a_refusal_that_lists_all():
+    """B51"""
+    graph = build_graph(load(TEXT, "render", namespace="shop"))
+    asked = []
+
+    def lacking(graph):
+        asked.append(graph)
+        return ["create leases.coordination.k8s.io in shop", "patch deployments.apps in shop"]
+
+    with pytest.raises(PreflightRefused) as caught, permitted(graph, lacking):
+        raise Forbidden("The API server refuses lease/bakery-ops in shop: forbidden.")
+    assert [line.partition(": ")[0] for line in caught.value.details] == [
+        "The API server refuses lease/bakery-ops in shop",
+        "missing",
+        "missing",
+    ]
+    with pytest.raises(OperationFailed, match="etcd"), permitted(graph, lacking):
+        raise OperationFailed("etcd is full")
+    with permitted(graph, lacking):
+        pass
+    assert asked == [graph]

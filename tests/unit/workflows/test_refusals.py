@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bakery_ops.errors import PreflightRefused
+from bakery_ops.model.content import content_hash, stamped
 from bakery_ops.model.graph import Graph
 from bakery_ops.rules.plan import plan
 from bakery_ops.rules.readiness import ClusterFacts
@@ -53,9 +54,11 @@ def test_a_class_that_the_render_brings_or_that_nobody_could_read_is_not_missed(
 class Refusing(FakeCluster):
     """Refuses every dry run of a Deployment with the words of a server."""
 
+    reason = "spec.selector: field is immutable"
+
     def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False, manager: str = "us") -> Answer:
         if dry_run and manifest.ref.kind == "Deployment":
-            message = f'Deployment "{manifest.ref.name}" is invalid: spec.selector: field is immutable'
+            message = f'Deployment "{manifest.ref.name}" is invalid: {self.reason}'
             return Answer(422, {}, "Invalid", message)
         return super().apply(manifest, dry_run=dry_run, force=force)
 
@@ -77,3 +80,37 @@ def test_all_that_the_server_would_refuse_is_told_at_once_and_how_to_get_past_wh
     assert sorted(line.partition(":")[0] for line in caught.value.details) == ["deployment/shop", "deployment/web"]
     assert "--recreate" in caught.value.remedy
     assert cluster.mutations == []
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        'spec.clusterIPs[0]: Invalid value: ["None"]: may not change once set',
+        "spec: Forbidden: pod updates may not change fields other than `spec.tolerations`",
+        "spec: Forbidden: updates to statefulset spec for fields other than 'replicas' are forbidden",
+    ],
+)
+def test_whatever_words_the_server_has_for_a_field_that_stays_the_way_past_it_is_told(reason: str) -> None:
+    cluster, graph = Refusing(), Graph([node("web")])
+    cluster.reason = reason
+    with pytest.raises(PreflightRefused) as caught:
+        preflight.server_accepts(cluster, graph, plan(graph, {}), force=False, workers=1)
+    assert "--recreate" in caught.value.remedy
+
+
+class Strict(FakeCluster):
+    """Knows a definition that no custom resource of the render meets."""
+
+    def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False) -> Answer:
+        if dry_run and manifest.ref.kind == "Foo":
+            return Answer(422, {}, "Invalid", "spec.size: Invalid value: 9")
+        return super().apply(manifest, dry_run=dry_run, force=force)
+
+
+def test_a_custom_resource_is_tried_where_its_definition_stands_already() -> None:
+    definition = node("foos", "CustomResourceDefinition")
+    cluster, graph = Strict(), Graph([definition, node("f", "Foo", needs=["foos"])])
+    preflight.server_accepts(cluster, graph, plan(graph, {}), force=False, workers=1)
+    cluster.apply(stamped(definition.manifest, content_hash(definition.manifest), fence=1))
+    with pytest.raises(PreflightRefused, match="would refuse 1 of 1"):
+        preflight.server_accepts(cluster, graph, plan(graph, cluster.bodies()), force=False, workers=1)

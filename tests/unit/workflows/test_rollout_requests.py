@@ -239,3 +239,9 @@ def test_an_odd_object_is_generic_and_not_an_error() -> None:
 
 def test_a_refusal_without_words_still_says_something() -> None:
     assert refusal(Answer(422, {})) == ("HTTP 422", "refused without a message")
+
+
+def test_the_diff_behind_a_refused_change_of_a_pod_is_left_out() -> None:
+    message = 'Pod "p" is invalid: spec: Forbidden: pod updates may not change fields\n@@ -101,7 +101,7 @@\n "Env": ['
+    expected = 'Pod "p" is invalid: spec: Forbidden: pod updates may not change fields'
+    assert refusal(Answer(422, {}, "Invalid", message)) == ("Invalid", expected)
