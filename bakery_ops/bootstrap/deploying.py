@@ -181,7 +181,14 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
         holder = _lease(opened, terminal).holder()
         known = releases_of(opened.connection, opened.rendered.profile.namespace).known()
     if output == "json":
-        print(json.dumps({**status_document(standing.view), "release": live_number(known)}, indent=1))  # noqa: T201
+        document = status_document(
+            standing.view,
+            cluster=str(opened.connection.identity),
+            version=opened.connection.version,
+            release=live_number(known),
+            lock=holder._asdict() if holder else None,
+        )
+        print(json.dumps(document, indent=1))  # noqa: T201
     else:
         show_status(terminal, standing.view)
         terminal.show(f"cluster: {opened.connection.identity} (Kubernetes {opened.connection.version})")

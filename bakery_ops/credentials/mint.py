@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from bakery_ops.credentials import certificates, inspection, values
@@ -53,6 +54,11 @@ class Mint:
     def inspect(self, spec: SecretSpec, live: Body, authority: Body | None) -> Sequence[inspection.Remark]:
         """What is wrong with a secret that is there; values are never quoted. `authority`: the live `bakery-ca`."""
         return inspection.remarks(spec, decoded(live), decoded(authority or {}), self._now())
+
+    def validity(self, live: Body) -> str:
+        """ "valid until 2027-02-23" of a certificate, "" of anything else."""
+        ends = inspection.expiry(decoded(live))
+        return "" if ends is None else f"valid until {datetime.fromtimestamp(ends, UTC):%Y-%m-%d}"
 
     def _fresh(self, spec: SecretSpec, parts: Mapping[str, Body]) -> Values:
         match spec.purpose:

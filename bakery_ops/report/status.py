@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bakery_ops.report.schema import API_VERSION
@@ -25,10 +26,16 @@ def show_status(terminal: Terminal, view: RolloutView) -> None:
     terminal.show(f"{ready} of {len(workloads)} workloads ready", style="bold")
 
 
-def status_document(view: RolloutView) -> dict[str, Any]:
+def status_document(
+    view: RolloutView, *, cluster: str, version: str, release: int | None, lock: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """`cluster`: its identity, which a profile may pin. `lock`: its holder, in words; None when it is free."""
     return {
         "apiVersion": API_VERSION,
         "kind": "DeployStatus",
+        "cluster": {"identity": cluster, "version": version},
+        "release": release,
+        "lock": lock,
         "nodes": [
             {
                 "name": node.name,

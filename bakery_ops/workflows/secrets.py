@@ -43,6 +43,7 @@ class Mint(Protocol):
 
     def make(self, spec: SecretSpec, live: Body | None, parts: Mapping[str, Body]) -> Minted: ...
     def inspect(self, spec: SecretSpec, live: Body, authority: Body | None) -> Sequence[Remark]: ...
+    def validity(self, live: Body) -> str: ...
 
 
 class Ensured(NamedTuple):
@@ -223,5 +224,6 @@ def check(requests: Requests, mint: Mint, specs: Sequence[SecretSpec]) -> tuple[
         state = SecretState.PRESENT
         if remarks:
             state = SecretState.WRONG if any(remark.serious for remark in remarks) else SecretState.WARNING
-        rows.append(SecretRow(spec.ref.name, spec.purpose, state, tuple(remark.text for remark in remarks)))
+        notes = [remark.text for remark in remarks] or [mint.validity(body)]
+        rows.append(SecretRow(spec.ref.name, spec.purpose, state, tuple(filter(None, notes))))
     return tuple(rows)

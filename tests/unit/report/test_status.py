@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from bakery_ops.report.status import show_status
+from bakery_ops.report.status import show_status, status_document
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.rules.verdict import Verdict
@@ -18,6 +18,16 @@ def test_the_count_of_what_is_ready_stands_below_the_table(capsys) -> None:
     rows = [row("web", Verdict.READY), row("db"), row("configmap/app", Verdict.READY, is_workload=False)]
     show_status(Terminal({}), RolloutView(3.0, 0.0, {each.name: each for each in rows}, (), (), None))
     assert capsys.readouterr().out.splitlines()[-1] == "1 of 2 workloads ready"
+
+
+def test_the_document_says_what_the_lines_say() -> None:
+    view = RolloutView(3.0, 0.0, {"web": row("web", Verdict.READY)}, (), (), None)
+    holder = {"id": "ann-1", "user": "ann", "since": "2026-01-01T10:00:00Z"}
+    document = status_document(view, cluster="uid/ca", version="v1.36.0", release=7, lock=holder)
+    assert document["cluster"] == {"identity": "uid/ca", "version": "v1.36.0"}
+    assert (document["release"], document["lock"], document["causes"]) == (7, holder, [])
+    assert document["nodes"][0]["state"] == "ready"
+    assert status_document(view, cluster="", version="", release=None, lock=None)["lock"] is None
 
 
 class Screen(io.StringIO):

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from datetime import UTC, datetime
 
 import pytest
 
@@ -196,6 +197,9 @@ def test_tls_makes_certificates_and_nothing_else(world):
     assert {row.purpose for row in done.rows} == {Purpose.AUTHORITY, Purpose.TRUST, Purpose.CERTIFICATE}
     rows = tls.check(world.cluster, world.mint, wanted(manifests("auth")))
     assert {row.state for row in rows} == {SecretState.PRESENT}
+    ends = datetime.fromtimestamp(world.cluster.clock.now() + 90 * 86400, UTC)
+    assert {row.notes for row in rows if row.purpose is Purpose.CERTIFICATE} == {(f"valid until {ends:%Y-%m-%d}",)}
+    assert [row.notes for row in world.check() if row.purpose is Purpose.DATABASE] == [()]
 
 
 def test_check_tells_missing_wrong_and_weak_ones_apart(world):
