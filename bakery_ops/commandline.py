@@ -137,7 +137,7 @@ program = CommandLine(name="invoke", binary="inv[oke]", binary_names=["invoke", 
 
 
 def _terminated(_number: int, _frame: object) -> None:
-    """A polite kill, as CI sends it, ends like Ctrl-C: locks are released, reports written."""
+    """A polite kill, as CI sends it, or a closed terminal ends like Ctrl-C: locks are released, reports written."""
     raise KeyboardInterrupt
 
 
@@ -149,6 +149,8 @@ def main() -> None:
     if not any((folder / "tasks.py").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
         argv[1:1] = ["--search-root", str(here)]
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup a run outlives its terminal
+        signal.signal(signal.SIGHUP, _terminated)
     try:
         program.run(argv)
         sys.stdout.flush()

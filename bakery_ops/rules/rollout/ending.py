@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bakery_ops.model.live import Job, Pod
-from bakery_ops.rules.rollout import stages
+from bakery_ops.rules.rollout import homes, stages
 from bakery_ops.rules.rollout.admission import barrier
 from bakery_ops.rules.rollout.events import Finish, Outcome, Prune, SuspendJob
 from bakery_ops.rules.rollout.options import FailMode
@@ -37,6 +37,8 @@ def finish(rollout: Rollout, outcome: Outcome) -> None:
         rollout.nodes[name].phase = Phase.UNKNOWN
     if rollout.in_flight and outcome is Outcome.SUCCEEDED:
         outcome = Outcome.UNREACHABLE
+    if outcome is Outcome.LOCK_LOST and homes.ending(rollout):
+        outcome = Outcome.FAILED  # nobody took the lock: it went with its Namespace
     rollout.outcome = outcome
     rollout.ended = rollout.now
     if outcome not in (Outcome.INTERRUPTED, Outcome.LOCK_LOST, Outcome.SUCCEEDED):
@@ -120,8 +122,8 @@ def _prune_or_succeed(rollout: Rollout) -> None:
 def _awaited(rollout: Rollout) -> bool:
     if rollout.now >= rollout.closing_by:
         return False
-    logs = rollout.logs_pending and rollout.now < rollout.closed_at + rollout.options.log_grace
-    return bool(rollout.in_flight or logs)
+    is_early = rollout.now < rollout.closed_at + rollout.options.log_grace
+    return bool(rollout.in_flight or (is_early and (rollout.logs_pending or rollout.doubted)))
 
 
 def _suspensions(rollout: Rollout) -> list[SuspendJob]:

@@ -307,7 +307,7 @@ def test_a_refused_renewal_says_why(stored: Stored, server: ScriptedServer, clie
 def test_a_server_that_was_silent_for_a_whole_budget_is_asked_only_once_by_later_writes(
     stored: Stored, client: Client
 ) -> None:
-    """F1: else the journal, the release and the lock each wait as long again, and a dead server holds a run for ever."""
+    """F1: else the journal, the release and the lock each wait as long again, and a dead server holds a run."""
     handle = Contender(client).lease.acquire(ANNA)
     client.steady.sleep(7200)
     stored.silent = True
