@@ -125,13 +125,13 @@ class Retrier:
         try:
             outcome: Outcome = retrying(call.resume)
         finally:
-            self._calm()
+            with self._lock:
+                self._waiting -= 1
         return self._settle(outcome, started)
 
-    def _calm(self) -> None:
-        """An outage is over when nobody waits any more; what was answered meanwhile did not need what is down."""
+    def _answered(self) -> None:
+        """An outage ends with an answer, unless somebody still waits: what was answered needs nothing that is down."""
         with self._lock:
-            self._waiting -= 1
             self._reported = self._reported and self._waiting > 0
 
     def _settle(self, outcome: Outcome, started: float) -> Reply:
@@ -140,6 +140,8 @@ class Retrier:
         if isinstance(outcome, Reply):
             if treatment is Class.HOPELESS:
                 raise no_space(self._transport.server)
+            if treatment is Class.ANSWER:
+                self._answered()
             if treatment in (Class.ANSWER, Class.CREDENTIALS, Class.WEBHOOK) or outcome.status == 500:
                 return outcome
         raise unreachable(self._transport.server, outcome, waited)

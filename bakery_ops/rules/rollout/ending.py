@@ -7,7 +7,7 @@ from bakery_ops.rules.rollout import homes, stages
 from bakery_ops.rules.rollout.admission import barrier
 from bakery_ops.rules.rollout.events import Finish, Outcome, Prune, SuspendJob
 from bakery_ops.rules.rollout.options import FailMode
-from bakery_ops.rules.rollout.state import Phase, Rollout
+from bakery_ops.rules.rollout.state import Phase, Rollout, is_synced
 from bakery_ops.rules.verdict import Verdict
 
 
@@ -58,10 +58,16 @@ def _decide(rollout: Rollout) -> None:
     rollout.settle_at = None
     if rollout.timed_out:
         if options.fail_mode is not FailMode.NEVER or not pending(rollout):
-            close(rollout, Outcome.TIMED_OUT, grace=options.answer_grace)
+            close(rollout, _lateness(rollout), grace=options.answer_grace)
         return
     if all(stage.done_at is not None for stage in rollout.stages.values()):
         _prune_or_succeed(rollout)
+
+
+def _lateness(rollout: Rollout) -> Outcome:
+    """Timed out, unless no stream shows any of it: then the API server is what did not come in time."""
+    seen = any(is_synced(rollout, rollout.nodes[name]) for name in rollout.timed_out)
+    return Outcome.TIMED_OUT if seen else Outcome.UNREACHABLE
 
 
 def _has_failed_enough(rollout: Rollout) -> bool:

@@ -24,12 +24,13 @@ from bakery_ops.rules.rollout.events import (
     Prune,
     Pruned,
     ReadObjects,
+    StreamLost,
     SuspendJob,
     TimePassed,
     WriteJournal,
 )
-from bakery_ops.rules.rollout.options import FailMode, Options
-from bakery_ops.rules.rollout.result import Status, result
+from bakery_ops.rules.rollout.options import STREAMED_KINDS, FailMode, Options
+from bakery_ops.rules.rollout.result import STALE, Status, result
 from bakery_ops.workflows.rollout_requests import live_object
 from tests.rollouts import NAMESPACE, START, Table, looks, names, node
 
@@ -154,6 +155,18 @@ def test_a_lost_lease_stops_all_writes_even_of_the_journal() -> None:
     after = table.see("db", "ready") + table.accept("seed", verdict="failed") + table.wait(60)
     assert not [command for command in after if isinstance(command, Apply | WriteJournal | SuspendJob | Prune)]
     assert table.rollout.outcome is Outcome.LOCK_LOST
+
+
+def test_a_deadline_that_passes_over_a_silent_server_names_the_server_and_no_workload() -> None:
+    """F2: what was seen last may have been true minutes ago."""
+    table = Table(node("db", "StatefulSet", Stage.DATABASE), node("cache", "StatefulSet", Stage.DATABASE))
+    table.accept("db")
+    table.accept("cache")
+    table.tell(*(StreamLost(table.now, kind) for kind in STREAMED_KINDS))
+    table.wait(700)
+    ended = result(table.rollout)
+    assert (ended.outcome, ended.causes) == (Outcome.UNREACHABLE, ())
+    assert ended.warnings == (STALE,)
 
 
 HOME = ObjectRef("", "Namespace", "", NAMESPACE)
