@@ -430,6 +430,19 @@ def test_what_blocks_is_raised_with_the_exit_code_of_its_kind_and_all_of_it(chan
     assert caught.value.details
 
 
+def test_a_namespace_that_no_object_goes_to_is_refused_with_the_one_to_name():
+    bodies = clean()
+    for each in bodies.values():
+        each["metadata"]["namespace"] = "shop"
+    text = "\n---\n".join(json.dumps(each) for each in bodies.values())
+    manifests = load(text, "render", namespace="staging")
+    with pytest.raises(TargetRefused) as caught:
+        require(check(manifests, namespace="staging", strict=False))
+    assert "all objects do; none goes to staging" in caught.value.details[0]
+    assert "--namespace shop" in caught.value.remedy
+    assert check(manifests, namespace="shop", strict=False).findings == ()
+
+
 def test_a_report_that_passed_raises_nothing():
     require(judge(clean()))
 
