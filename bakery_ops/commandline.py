@@ -149,6 +149,8 @@ def main() -> None:
     if not any((folder / "tasks.py").exists() for folder in (Path.cwd(), *Path.cwd().parents)):
         argv[1:1] = ["--search-root", str(here)]
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # the launcher's, while Python loaded us
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup a run outlives its terminal
         signal.signal(signal.SIGHUP, _terminated)
     try:
@@ -156,7 +158,11 @@ def main() -> None:
         sys.stdout.flush()
     except OSError as error:
         sys.exit(closed_pipe(error))
+    except KeyboardInterrupt:
+        _say_interrupted()
     except SystemExit as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):  # before a command had begun: Invoke makes that a plain 1
+            _say_interrupted()
         if ended.code == ExitCode.INTERRUPTED:
             _leave_now()
         raise
@@ -170,6 +176,12 @@ def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the program
+
+
+def _say_interrupted() -> None:
+    with suppress(OSError):
+        print("interrupted", file=sys.stderr)  # noqa: T201
+    _leave_now()
 
 
 def _leave_now() -> None:

@@ -3,6 +3,7 @@
 import ast
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -172,3 +173,18 @@ def test_a_closed_pipe_ends_quietly_in_141():
         check=False,
     )
     assert "Traceback" not in ended.stderr
+
+
+def test_ctrl_c_before_a_command_has_begun_is_an_interrupt_and_no_bug(tmp_path):
+    """Invoke itself would end with 1, which means that a traceback was saved."""
+    (tmp_path / "tasks.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    ended = subprocess.run(
+        [sys.executable, "-m", "bakery_ops.commandline", "--list"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it in the background
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
