@@ -168,7 +168,7 @@ program = CommandLine(name="invoke", binary="inv[oke]", binary_names=["invoke", 
 
 
 def _terminated(_number: int, _frame: object) -> None:
-    """A polite kill, as CI sends it, ends like Ctrl-C: locks are released, reports written."""
+    """A polite kill, as CI sends it, or a closed terminal ends like Ctrl-C: locks are released, reports written."""
     raise KeyboardInterrupt
 
 
@@ -178,12 +178,20 @@ def main() -> None:
     # Invoke looks for a tasks.py around the working directory, and would run another project's.
     argv = [*sys.argv[:1], "--search-root", str(Path(__file__).resolve().parent.parent), *sys.argv[1:]]
     signal.signal(signal.SIGTERM, _terminated)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # the launcher's, while Python loaded us
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # under nohup a run outlives its terminal
+        signal.signal(signal.SIGHUP, _terminated)
     try:
         program.run(argv)
         sys.stdout.flush()
     except OSError as error:
         sys.exit(closed_pipe(error))
+    except KeyboardInterrupt:
+        _say_interrupted()
     except SystemExit as ended:
+        if isinstance(ended.__context__, KeyboardInterrupt):  # before a command had begun: Invoke makes that a plain 1
+            _say_interrupted()
         if ended.code == ExitCode.INTERRUPTED:
             _leave_now()
         raise
@@ -197,6 +205,12 @@ def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - as long as the program
+
+
+def _say_interrupted() -> None:
+    with suppress(OSError):
+        print("interrupted", file=sys.stderr)  # noqa: T201
+    _leave_now()
 
 
 def _leave_now() -> None:

@@ -30,7 +30,7 @@ def rehearse(options: RehearseOptions) -> ExitCode:
 
     Raises: UsageError before anything is started: a fault, a workload or a size that is none; whatever a deploy raises.
     """
-    terminal = Terminal()
+    terminal = Terminal(outlives_reader=True)  # the nodes are there to be removed, whoever still reads
     faults = _faults(options.fault)
     rendered = render(resolve(options.target))
     profile = rendered.profile

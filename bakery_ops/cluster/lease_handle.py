@@ -49,6 +49,10 @@ class LeaseHandle:
         self._duration, self._every, self._phase, self._on_lost = duration, every, phase, on_lost
         self._budget = access.retrier.budget
         self._lock = threading.Lock()  # one renewal at a time
+        self._asking = threading.Lock()
+        self._denials = 0
+        self._denied: BakeryError | None = None  # what the last patient question came to; None once renewed again
+        self._refusal = ""
         self._over = threading.Event()
         self._lost_to: str | None = None
         self.holder = holder_of(live).id
@@ -74,21 +78,43 @@ class LeaseHandle:
     def require(self) -> None:
         """Called before a write. A process that was stopped or cut off asks the server first (F20).
 
+        Many writers may come at once: one asks, and those behind it share its answer. A server that did not give it
+        within a whole budget is asked only once by later writes, or each of them would wait as long again.
+
         Raises: Locked: the lock was lost. ClusterUnreachable: the server does not say.
         """
+        denials = self._denials
         if self.is_held:
             return
-        if self._lost_to is None and not self._over.is_set() and self._renew(self._access, self._budget):
-            return
+        with self._asking:
+            if self.is_held:
+                return
+            if self._denied is None or self._denials == denials:
+                self._ask()
+            if self._denied is not None:
+                raise self._denied
+
+    def _ask(self) -> None:
+        budget = self._budget if self._denied is None else 0.0
+        denied: BakeryError | None
+        try:
+            is_over = self._lost_to is not None or self._over.is_set()
+            denied = None if not is_over and self._renew(self._access, budget) else self._denial()
+        except BakeryError as error:
+            denied = error
+        self._denied, self._denials = denied, self._denials + (denied is not None)
+
+    def _denial(self) -> Locked:
+        where = self._ref.namespace
         if self._lost_to is None and not self._over.is_set():
-            raise Locked(f"The lock of {self._ref.namespace} could not be renewed; nothing more is written.")
+            return Locked(f"The lock of {where} could not be renewed ({self._refusal}); nothing more is written.")
         taker = f"to {self._lost_to}" if self._lost_to else "(it was freed by someone else)"
-        raise Locked(f"The lock of {self._ref.namespace} was lost {taker}; nothing more is written.")
+        return Locked(f"The lock of {where} was lost {taker}; nothing more is written.")
 
     def release(self, *, budget: float | None = None) -> None:
         """Free the lock if it is still ours. Never raises for a server that does not answer: the Lease expires.
 
-        `budget`: Seconds to try for; None: as long as any request.
+        `budget`: Seconds to try for; None: as long as any request, or once where the server has been silent that long.
         """
         if self._over.is_set():
             return
@@ -98,6 +124,8 @@ class LeaseHandle:
         if self._lost_to is not None:
             return
         access = self._access
+        if self._denied is not None:
+            budget = 0.0
         if budget is not None:
             access = access._replace(retrier=access.retrier.with_budget(budget), timeouts=_IMPATIENT)
         try:
@@ -136,8 +164,9 @@ class LeaseHandle:
                 wanted = record.renewed(self._live, self._phase, now=now)
                 answered = access.write(self._ref, wanted, budget=budget)
                 if answered.status < 300:
-                    self._live, self._renewed_at = answered.body, sent
+                    self._live, self._renewed_at, self._denied = answered.body, sent, None
                     return True
+                self._refusal = answered.message or f"HTTP {answered.status}"
                 if answered.status in (404, 409):
                     self._look(access.read(self._ref, budget=budget))
             return False

@@ -26,7 +26,7 @@ _TRANSIENT_STATUS = frozenset({429, 502, 503, 504})
 _NO_SPACE = re.compile(rb"database space exceeded|NOSPACE", re.IGNORECASE)
 # Server-side apply answers 500, not 422, to a value of the wrong type (seen with 1.36).
 _WRONG_TYPE = re.compile(rb"failed to create typed patch object")
-_WEBHOOK = re.compile(rb"failed calling webhook")
+_WEBHOOK = re.compile(rb'failed calling webhook(?: \\*"([^"\\]*))?')
 _QUOTA_RACE = re.compile(rb"Operation cannot be fulfilled on resourcequotas")
 _NEVER_HELPS = frozenset({Trouble.TLS, Trouble.PROXY})
 
@@ -92,6 +92,7 @@ class Retrier:
         self._lock = threading.Lock()
         self._held_until = 0.0
         self._reported = self._slow = False
+        self._waiting = 0  # calls that are being tried again
         self._wait = tenacity.wait_exponential_jitter(multiplier=_FIRST_PAUSE, max=_LONGEST_PAUSE, jitter=_FIRST_PAUSE)
 
     def with_budget(self, seconds: float) -> Retrier:
@@ -119,8 +120,19 @@ class Retrier:
             sleep=self.pause,
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
         )
-        outcome: Outcome = retrying(call.resume)
+        with self._lock:
+            self._waiting += 1
+        try:
+            outcome: Outcome = retrying(call.resume)
+        finally:
+            with self._lock:
+                self._waiting -= 1
         return self._settle(outcome, started)
+
+    def _answered(self) -> None:
+        """An outage ends with an answer, unless somebody still waits: what was answered needs nothing that is down."""
+        with self._lock:
+            self._reported = self._reported and self._waiting > 0
 
     def _settle(self, outcome: Outcome, started: float) -> Reply:
         waited = self._transport.steady() - started
@@ -128,8 +140,9 @@ class Retrier:
         if isinstance(outcome, Reply):
             if treatment is Class.HOPELESS:
                 raise no_space(self._transport.server)
+            if treatment is Class.ANSWER:
+                self._answered()
             if treatment in (Class.ANSWER, Class.CREDENTIALS, Class.WEBHOOK) or outcome.status == 500:
-                self._reported = False
                 return outcome
         raise unreachable(self._transport.server, outcome, waited)
 
@@ -148,7 +161,8 @@ class Retrier:
         with self._lock:
             first, self._reported = not self._reported, True
         if first:
-            self._notify(f"{cause_of(outcome, self._transport.server)} Trying on for up to {self.budget:.0f} s.")
+            budget = min(self.budget, WEBHOOK_BUDGET) if classify(outcome) is Class.WEBHOOK else self.budget
+            self._notify(f"{cause_of(outcome, self._transport.server)} Trying on for up to {budget:.0f} s.")
 
     def note_latency(self, seconds: float) -> None:
         """Say once that the server is slow: a silent wait looks like a hang (F13)."""
@@ -225,6 +239,9 @@ def cause_of(outcome: Outcome, server: str) -> str:
         return f"The API server {server} does not answer: {outcome}."
     if outcome.status == 429:
         return f"The API server {server} is throttling us (429 Too Many Requests)."
+    if outcome.status == 500 and (webhook := _WEBHOOK.search(outcome.body)):
+        name = (webhook[1] or b"").decode("utf-8", "replace")
+        return f"The API server {server} cannot call its admission webhook {name}".rstrip() + "."
     return f"The API server {server} answers {outcome.status}."
 
 

@@ -15,6 +15,7 @@ from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.live import Pod
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.recorded import keeps_values
 from bakery_ops.model.secrets import SecretRow, SecretState
 from bakery_ops.model.words import amount, unknown
 from bakery_ops.rules.claims import claims
@@ -97,6 +98,11 @@ def evaluate(facts: Facts, only: Sequence[str] = ()) -> tuple[CheckResult, ...]:
 
 def passed(results: Sequence[CheckResult]) -> bool:
     return all(result.state is not CheckState.FAILED for result in results)
+
+
+def may_heal(results: Sequence[CheckResult]) -> bool:
+    """Whether looking again after a while may find less amiss. What somebody changed or removed stays so."""
+    return any(result.state is CheckState.FAILED and result.name != "nothing-drifted" for result in results)
 
 
 def _workloads_ready(facts: Facts) -> CheckResult:
@@ -242,6 +248,8 @@ def _nothing_drifted(facts: Facts) -> CheckResult:
             drifted += [] if node.ref.is_job else [f"{node.ref}: is missing"]  # a TTL removes finished Jobs
         elif not (applied := recorded_hash(live)):
             foreign += 1
+        elif keeps_values(node.manifest):
+            continue  # a rollback leaves the Secret as it is: its values were not recorded
         elif applied != content_hash(node.manifest):
             newer.append(f"{node.ref}: the manifest has changed since it was applied")
         else:

@@ -242,7 +242,12 @@ def _orphans(
     allow_mass_prune: bool,
 ) -> tuple[PruneStep, ...]:
     made = {spec.ref for spec in wanted([node.manifest for node in graph.values()])}  # by us, beside the render
-    lost = [ref for ref in inventory if graph.by_ref(ref) is None and ref not in made]
+    stems = _claim_stems(graph)
+    lost = [
+        ref
+        for ref in inventory
+        if graph.by_ref(ref) is None and ref not in made and not (_is_claim(ref) and _stem(ref) in stems)
+    ]
     if not lost:
         return ()
     if not len(graph):
@@ -259,6 +264,24 @@ def _orphans(
             details=[str(orphan.ref) for orphan in doomed],
         )
     return orphans
+
+
+def _claim_stems(graph: Graph) -> frozenset[tuple[str, str]]:
+    """Namespace and name, without the ordinal, of the claims that the StatefulSets of the render make."""
+    sets = (node for node in graph.values() if node.ref.kind == "StatefulSet")
+    return frozenset(
+        (node.ref.namespace, f"{template['metadata']['name']}-{node.ref.name}")
+        for node in sets
+        for template in node.manifest.spec.get("volumeClaimTemplates") or ()
+    )
+
+
+def _is_claim(ref: ObjectRef) -> bool:
+    return ref.kind == "PersistentVolumeClaim"
+
+
+def _stem(ref: ObjectRef) -> tuple[str, str]:
+    return ref.namespace, ref.name.rpartition("-")[0]
 
 
 def _kept(ref: ObjectRef, live: Live, prune: bool, prune_kinds: Collection[str]) -> str:

@@ -111,8 +111,8 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
     result = _roll_out(this, decided, seen, lock)
     if result.outcome is not Outcome.SUCCEEDED:
         return DeployReport(decided, _explained(this, result))
-    if pruned := {ref for ref, why_kept in result.pruned.items() if not why_kept}:
-        ports.inventory.write(sorted(ours - pruned))
+    # Also where nothing was pruned: somebody may have deleted it meanwhile. What is recorded already is not written.
+    ports.inventory.write(sorted(ours - {ref for ref, why_kept in result.pruned.items() if not why_kept}))
     return DeployReport(decided, result, _prove(this, decided, seen, result))
 
 

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM as events: the first asks for a clean end, the second ends at once (docs/faults.md, F19)."""
+"""Ctrl-C, SIGTERM and SIGHUP as events: the first asks for a clean end, the second ends at once (faults.md, F19)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def is_meant_to_stay(number: int) -> bool:
+    """Whether this is SIGHUP in a run under nohup, which is to outlive its terminal."""
+    return number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN
 
 
 @contextmanager
@@ -30,7 +35,7 @@ def interruptible(ask: Callable[[], None]) -> Iterator[None]:
         asked = True
         ask()
 
-    before = [(number, signal.signal(number, handle)) for number in SIGNALS]
+    before = [(number, signal.signal(number, handle)) for number in SIGNALS if not is_meant_to_stay(number)]
     try:
         yield
     finally:

@@ -27,6 +27,7 @@ from bakery_ops.rules.rollout.events import (
     Prune,
     Pruned,
 )
+from bakery_ops.rules.rollout.homes import TERMINATING
 from bakery_ops.rules.verdict import Applied
 from bakery_ops.workflows.ports import Answer, Clock, Requests
 
@@ -199,6 +200,8 @@ def refusal(answer: Answer) -> tuple[str, str]:
     if answer.status == 409 and conflicts:
         fields = "; ".join(f"{str(cause.get('field', '')).lstrip('.')} ({cause.get('message')})" for cause in conflicts)
         return "FieldConflict", f"other managers own fields we set: {fields}"
+    if any(cause.get("reason") == TERMINATING for cause in causes):
+        return TERMINATING, answer.message
     if answer.status == 401:
         return "Unauthorized", "the API server no longer accepts our credentials; renew them and run again"
     # The server adds both versions of a bare pod as a diff of its own structs.

@@ -35,14 +35,14 @@ def verify_settled(
     done: Done,
     patience: float = PATIENCE,
 ) -> VerifyReport:
-    """As `verify`, repeated while it finds failures and `patience` (seconds) lasts; the last report counts.
+    """As `verify`, repeated while it finds failures that may heal and `patience` (seconds) lasts; the last one counts.
 
     Right after a change, endpoints and probes trail behind what the controllers report; a failure that lasts is one.
     """
     until = clock.now() + patience
     while True:
         report = verify(requests, graph, clock, facts, simulated=simulated, done=done)
-        if report.passed or clock.now() + _PAUSE > until:
+        if not acceptance.may_heal(report.results) or clock.now() + _PAUSE > until:
             return report
         clock.sleep(_PAUSE)
 

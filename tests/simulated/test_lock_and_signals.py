@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from bakery_ops.sandbox.lifecycle import SandboxStatus
-from tests.commands import invoke
+from tests.commands import invoke, kubectl
 from tests.proxy import FaultProxy, Kill
 from tests.proxy_faults import Call, Delay, Rule, Tell
 from tests.simulated.kill_points import Arrange, Run, Site
@@ -53,7 +53,7 @@ def converges(site: Site) -> Run:
     return rerun
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["Ctrl-C", "SIGTERM", "SIGHUP"])
 def test_a_signal_stops_the_writing_frees_the_lock_and_leaves_a_report(site: Site, number: signal.Signals) -> None:
     """F19"""
     run = site.deploy(arrange=told(at(Tell(number), DATABASE)))
@@ -100,6 +100,18 @@ def test_a_killed_deploys_lock_is_waited_out_or_removed_by_naming_its_holder(sit
     right = invoke("deploy.unlock", holder, *site.words())
     assert (right.returncode, site.holder()) == (0, ""), right.stderr
     assert "Taking over" not in converges(site).output
+
+
+def test_a_namespace_that_somebody_deletes_is_the_one_cause(site: Site) -> None:
+    """F51: it takes the lock and every object with it."""
+    with site.deploying(arrange=told(at(Delay(5), "deployments/web$"))) as (first, proxy):
+        proxy.rules.wait_for("PATCH", "deployments/web$")
+        kubectl(site.cluster.kubeconfig, "delete", "namespace", site.namespace, "--wait=false")
+        output, _ = first.communicate(timeout=60)
+    told_of = [line for line in output.splitlines() if "; blocks " in line and " cause: " not in line]
+    assert first.returncode == 3, output
+    assert len(told_of) == 1, output
+    assert told_of[0].startswith(f"namespace/{site.namespace} has failed: Terminating: "), output
 
 
 def test_a_deploy_that_slept_through_a_takeover_writes_nothing_more(site: Site) -> None:

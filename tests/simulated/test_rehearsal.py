@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from bakery_ops.sandbox.sizes import parse_node_size
-from tests.commands import ROOT, deploy_document, invoke, kubectl
+from tests.commands import ARGV, ROOT, deploy_document, invoke, kubectl
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -53,3 +56,28 @@ def test_a_rehearsed_fault_ends_as_its_deploy_would_and_nothing_stays_behind():
     stopped = re.search(r"sandbox (rehearsal-\d+) stopped and removed", ended.stderr)
     assert stopped is not None, ended.stderr
     assert lifecycle.status(stopped[1]).state == "stopped"
+
+
+SMALL = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec: {containers: [{name: app, image: "shop/web:1"}]}
+"""
+
+
+def test_a_rehearsal_whose_reader_went_away_ends_as_its_deploy_and_leaves_nothing(tmp_path: Path):
+    """F47"""
+    (tmp_path / "overlay").mkdir()
+    (tmp_path / "overlay" / "web.yaml").write_text(SMALL)
+    words = [*ARGV, "rehearse", "--overlay", str(tmp_path / "overlay"), "--namespace", "unread"]
+    code = tmp_path / "code"
+    piped = f"{{ {shlex.join(words)} 2>&1; echo $? > {code}; }} | head -1"
+    state = {"BAKERY_STATE_DIR": str(tmp_path / "state")}
+    subprocess.run(["/bin/sh", "-c", piped], cwd=ROOT, env={**os.environ, **state}, capture_output=True, check=False)
+    assert code.read_text() == "0\n"
+    assert [*(tmp_path / "state").rglob("rehearsal-*")] == []

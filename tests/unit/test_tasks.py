@@ -4,6 +4,7 @@ import ast
 import inspect
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -192,3 +193,29 @@ def test_a_closed_pipe_ends_quietly_in_141():
         check=False,
     )
     assert "Traceback" not in ended.stderr
+
+
+INTERRUPTED_WHILE_LOADING = """
+import os, signal, sys
+from bakery_ops import commandline
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "bakery_ops.bootstrap":  # what tasks.py imports first
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+sys.argv = ["invoke", "--list"]
+commandline.main()
+"""
+
+
+def test_ctrl_c_before_a_command_has_begun_is_an_interrupt_and_no_bug():
+    """Invoke itself would end with 1, which means that a traceback was saved."""
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_WHILE_LOADING],
+        cwd=ROOT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell may ignore it in the background
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")

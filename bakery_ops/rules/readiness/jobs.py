@@ -30,13 +30,20 @@ def job(look: Look, live: Job) -> Reading:
         attempt = _attempt(live, crew)
         excused = attempt is not None and not look.observation.dependencies_ready
         own += [attempt] if attempt and not excused else []
-        reading = judged_by_crew(look, crew, _message(live), own, one_is_enough=True, excused=excused)
+        reading = judged_by_crew(look, crew, _message(live, crew), own, one_is_enough=True, excused=excused)
     return complete(crew, reading, counters=(live.status.succeeded,))
 
 
-def _message(live: Job) -> str:
+def _message(live: Job, crew: Crew) -> str:
+    """How far it is. A controller that stands still leaves no other trace than what it has not done yet."""
     done = f"{live.status.succeeded}/{live.spec.completions or 1} done"
-    return f"{done}, {_attempts(live)}" if live.status.failed else done
+    if live.status.failed:
+        return f"{done}, {_attempts(live)}"
+    if live.status.start_time is None:
+        return f"{done}; its controller has not begun it"
+    if not live.status.succeeded and crew.pods and all(pod.status.phase == "Succeeded" for pod in crew.pods):
+        return f"{done}; its pod ended well, and its controller has not counted it"
+    return done
 
 
 def _attempts(live: Job) -> str:

@@ -38,6 +38,8 @@ def service(look: Look, live: Service) -> Reading:
     if count:
         return ready(f"{count} endpoint{'' if count == 1 else 's'} ready", warnings=warnings)
     wanted = _wanted_pods(look)
+    if wanted is None and look.observation.node.relies:
+        return ready("has its address", warnings=warnings)  # its workload is not there, which is that one's to tell
     if wanted is None:
         nobody = f"{subject_of(live)} has no endpoint, and no workload of this deploy is behind it"
         return ready("has its address", warnings=(*warnings, nobody))

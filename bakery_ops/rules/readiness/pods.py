@@ -164,8 +164,16 @@ def _message(look: Look, pod: Pod, places: Sequence[Place]) -> str:
             return f"{place.container.name} is running, not ready{_hint(look, pod, place)}"
         return f"{place.container.name}{_told(place) or ', not started'}"
     if not places:
-        return "not scheduled yet" if not pod.spec.node_name else "starting"
+        return _before_start(pod)
     return "ready" if is_ready(pod) else "containers ready"
+
+
+def _before_start(pod: Pod) -> str:
+    if pod.spec.node_name:
+        return "starting"
+    # A scheduler that finds no place says so in this condition; only one that stands still says nothing.
+    is_seen = any(condition.type == "PodScheduled" for condition in pod.status.conditions)
+    return "not scheduled yet" if is_seen else "no scheduler has looked at it yet"
 
 
 def _told(place: Place) -> str:

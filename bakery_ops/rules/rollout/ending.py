@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bakery_ops.model.live import Job, Pod
-from bakery_ops.rules.rollout import stages
+from bakery_ops.rules.rollout import homes, stages
 from bakery_ops.rules.rollout.admission import barrier
 from bakery_ops.rules.rollout.events import Finish, Outcome, Prune, SuspendJob
 from bakery_ops.rules.rollout.options import FailMode
-from bakery_ops.rules.rollout.state import Phase, Rollout
+from bakery_ops.rules.rollout.state import Phase, Rollout, is_synced
 from bakery_ops.rules.verdict import Verdict
 
 
@@ -37,6 +37,8 @@ def finish(rollout: Rollout, outcome: Outcome) -> None:
         rollout.nodes[name].phase = Phase.UNKNOWN
     if rollout.in_flight and outcome is Outcome.SUCCEEDED:
         outcome = Outcome.UNREACHABLE
+    if outcome is Outcome.LOCK_LOST and homes.ending(rollout):
+        outcome = Outcome.FAILED  # nobody took the lock: it went with its Namespace
     rollout.outcome = outcome
     rollout.ended = rollout.now
     if outcome not in (Outcome.INTERRUPTED, Outcome.LOCK_LOST, Outcome.SUCCEEDED):
@@ -56,10 +58,16 @@ def _decide(rollout: Rollout) -> None:
     rollout.settle_at = None
     if rollout.timed_out:
         if options.fail_mode is not FailMode.NEVER or not pending(rollout):
-            close(rollout, Outcome.TIMED_OUT, grace=options.answer_grace)
+            close(rollout, _lateness(rollout), grace=options.answer_grace)
         return
     if all(stage.done_at is not None for stage in rollout.stages.values()):
         _prune_or_succeed(rollout)
+
+
+def _lateness(rollout: Rollout) -> Outcome:
+    """Timed out, unless no stream shows any of it: then the API server is what did not come in time."""
+    seen = any(is_synced(rollout, rollout.nodes[name]) for name in rollout.timed_out)
+    return Outcome.TIMED_OUT if seen else Outcome.UNREACHABLE
 
 
 def _has_failed_enough(rollout: Rollout) -> bool:
@@ -120,8 +128,8 @@ def _prune_or_succeed(rollout: Rollout) -> None:
 def _awaited(rollout: Rollout) -> bool:
     if rollout.now >= rollout.closing_by:
         return False
-    logs = rollout.logs_pending and rollout.now < rollout.closed_at + rollout.options.log_grace
-    return bool(rollout.in_flight or logs)
+    is_early = rollout.now < rollout.closed_at + rollout.options.log_grace
+    return bool(rollout.in_flight or (is_early and (rollout.logs_pending or rollout.doubted)))
 
 
 def _suspensions(rollout: Rollout) -> list[SuspendJob]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from bakery_ops.model.live import LiveObject
 from bakery_ops.rules.readiness.observation import Observation
-from bakery_ops.rules.rollout import progress, stages, width
+from bakery_ops.rules.rollout import homes, progress, stages, width
 from bakery_ops.rules.rollout.events import WriteJournal
 from bakery_ops.rules.rollout.logs import want_logs
 from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout, Standing, is_synced
@@ -86,6 +86,8 @@ def _related(rollout: Rollout, state: NodeState) -> list[LiveObject]:
 
 def _stand(rollout: Rollout, state: NodeState) -> Standing:
     """The verdict from where our own work on the node stands; the judge's word counts once it is in the cluster."""
+    if home := homes.ending(rollout, state):
+        return Standing(Verdict.BLOCKED, "its namespace is being deleted", home)
     if state.phase in (Phase.REJECTED, Phase.UNKNOWN) and state.own_failure:
         return Standing(Verdict.FAILED, state.own_failure.message, evidence=(state.own_failure,))
     if state.phase is Phase.DONE:

@@ -16,7 +16,7 @@ from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import readiness
 from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
-from bakery_ops.rules.rollout import width
+from bakery_ops.rules.rollout import homes, width
 from bakery_ops.rules.rollout.admission import admit, send
 from bakery_ops.rules.rollout.ending import close, conclude
 from bakery_ops.rules.rollout.events import (
@@ -120,6 +120,7 @@ def _time_passed(rollout: Rollout, event: TimePassed) -> None:
 
 
 def _object_changed(rollout: Rollout, event: ObjectChanged) -> None:
+    homes.told(rollout, ref_of(event.object))
     if rollout.world.put(event.object):
         _mark_affected(rollout, event.object)
 
@@ -143,10 +144,13 @@ def _object_deleted(rollout: Rollout, event: ObjectDeleted) -> None:
     if live is not None:
         _mark_affected(rollout, live)
         rollout.world.remove(live.metadata.uid)
+    homes.told(rollout, event.ref)
     node = rollout.graph.by_ref(event.ref)
     if node is not None:
         state = rollout.nodes[node.name]
         mark(rollout, (node.name,))
+        if state.phase is not Phase.TERMINATING:
+            homes.doubt(rollout, event.ref.namespace)
         if state.phase is Phase.TERMINATING and rollout.world.of(event.ref) is None and rollout.writes_allowed:
             send(rollout, state)
 
@@ -191,6 +195,8 @@ def _apply_rejected(rollout: Rollout, event: ApplyRejected) -> None:
         since=rollout.now,
         fails_at=rollout.now,
     )
+    if event.reason == homes.TERMINATING:
+        homes.doubt(rollout, state.node.ref.namespace)
     mark(rollout, (event.node,))
 
 
@@ -238,6 +244,8 @@ def _interrupted(rollout: Rollout, event: InterruptRequested) -> None:
 def _lease_lost(rollout: Rollout, event: LeaseLost) -> None:
     """Somebody else may be writing by now: nothing more is sent, not even the journal."""
     rollout.lock_holder = event.holder
+    if not event.holder:
+        homes.doubt_all(rollout)
     close(rollout, Outcome.LOCK_LOST, grace=INTERRUPT_GRACE)
 
 

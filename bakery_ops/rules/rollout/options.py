@@ -39,7 +39,7 @@ class Options(NamedTuple):
             Other objects start nothing, so they do not count.
         streamed: Kinds whose changes arrive as events; others are read again after `reread`, then ever more rarely.
         answer_grace: At the end, how long answers to requests already sent are waited for.
-        log_grace: At the end, how long log tails are waited for.
+        log_grace: At the end, how long log tails, and an answer about the Namespace, are waited for.
         prune_deadline: How long deletions of orphans may take.
     """
 

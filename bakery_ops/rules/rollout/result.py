@@ -129,8 +129,8 @@ def result(rollout: Rollout, *, requests: int = 0) -> RolloutResult:
     """The result of a finished rollout. Raises ValueError while it still runs."""
     if rollout.outcome is None or rollout.ended is None:
         raise ValueError("the rollout has not finished")
-    succeeded = rollout.outcome is Outcome.SUCCEEDED
-    found = () if succeeded else diagnosis.reported(causes(rollout))
+    succeeded, is_stale = rollout.outcome is Outcome.SUCCEEDED, _is_stale(rollout)
+    found = () if succeeded or is_stale else diagnosis.reported(causes(rollout))
     return RolloutResult(
         outcome=rollout.outcome,
         started=rollout.started,
@@ -142,11 +142,19 @@ def result(rollout: Rollout, *, requests: int = 0) -> RolloutResult:
             StageTiming(stage.stage, stage.started_at, stage.ready_at, stage.done_at)
             for stage in rollout.stages.values()
         ),
-        warnings=_warnings(rollout),
+        warnings=(*_warnings(rollout), *([STALE] if is_stale else [])),
         pruned=dict(rollout.pruned),
         events=tuple(line for cause in found for name in cause.members for line in _events(rollout, name)),
         requests=requests,
     )
+
+
+STALE = "API server: it no longer answers; what is not ready is told as it was last seen, so no cause is named"
+
+
+def _is_stale(rollout: Rollout) -> bool:
+    """Whether the deadline passed with the API server silent: what was seen last is no cause."""
+    return rollout.outcome is Outcome.UNREACHABLE and bool(rollout.timed_out) and not rollout.failed
 
 
 def _events(rollout: Rollout, name: str) -> list[EventLine]:

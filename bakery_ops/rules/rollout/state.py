@@ -182,6 +182,7 @@ class Rollout:
     closing_by: float = 0.0
     closed_at: float = 0.0
     unseen: set[str] = field(default_factory=set)  # not Ready by themselves, and no stream will tell when they are
+    doubted: set[str] = field(default_factory=set)  # Namespaces that were asked for, without an answer yet
     reread_after: float = 0.0
     reread_at: float = 0.0
     paused_until: float = 0.0

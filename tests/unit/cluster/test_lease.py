@@ -293,6 +293,51 @@ def test_a_renewal_that_is_refused_allows_no_write(stored: Stored, server: Scrip
     handle.release()
 
 
+def test_a_refused_renewal_says_why(stored: Stored, server: ScriptedServer, client: Client) -> None:
+    """F24: a webhook that also covers Leases; the lock is the symptom."""
+    handle = Contender(client).lease.acquire(ANNA)
+    client.steady.sleep(7200)
+    down = 'Internal error occurred: failed calling webhook "check.example.com"'
+    server.always("PUT", f"{LEASES}/bakery-ops", status(500, "InternalError", down))
+    with pytest.raises(Locked, match=r'could not be renewed \(.*failed calling webhook "check.example.com"'):
+        handle.require()
+    handle.release()
+
+
+def test_a_server_that_was_silent_for_a_whole_budget_is_asked_only_once_by_later_writes(
+    stored: Stored, client: Client
+) -> None:
+    """F1: else the journal, the release and the lock each wait as long again, and a dead server holds a run."""
+    handle = Contender(client).lease.acquire(ANNA)
+    client.steady.sleep(7200)
+    stored.silent = True
+    with pytest.raises(ClusterUnreachable):
+        handle.require()
+    waited = client.steady.now
+    for _ in range(3):
+        with pytest.raises(ClusterUnreachable):
+            handle.require()
+    handle.release()
+    assert client.steady.now == waited
+
+
+def test_after_an_outage_the_next_write_is_patient_again(stored: Stored, client: Client) -> None:
+    handle = Contender(client).lease.acquire(ANNA)
+    client.steady.sleep(7200)
+    stored.silent = True
+    with pytest.raises(ClusterUnreachable):
+        handle.require()
+    stored.silent = False
+    handle.require()
+    client.steady.sleep(7200)
+    stored.silent = True
+    before = client.steady.now
+    with pytest.raises(ClusterUnreachable):
+        handle.require()
+    assert client.steady.now > before + 100
+    handle.release()
+
+
 def test_a_slow_server_does_not_cost_the_lock(stored: Stored, server: ScriptedServer, client: Client) -> None:
     """F13: an accepted renewal counts, however long its answer took."""
     handle = Contender(client).lease.acquire(ANNA)

@@ -88,6 +88,32 @@ def test_an_outage_is_announced_once(server: ScriptedServer, client: Client) -> 
     assert "the connection broke" in client.lines[0]
 
 
+def test_an_outage_of_some_requests_is_announced_once_though_others_are_answered(
+    server: ScriptedServer, client: Client
+) -> None:
+    """A webhook that is down fails the writes, while a lock goes on being renewed."""
+
+    def renewed_meanwhile(seen: Seen) -> Say:
+        client.requests.read(ObjectRef("", "ConfigMap", "shop", "other"))
+        return status(500, "InternalError", 'failed calling webhook "check.example.com": connection refused')
+
+    server.always("GET", PATH, renewed_meanwhile)
+    server.always("GET", "/api/v1/namespaces/shop/configmaps/other", Say(200))
+    client.requests.read(REF)
+    outage = "cannot call its admission webhook check.example.com. Trying on for up to 60 s."
+    assert [line.removeprefix(f"The API server {server.url} ") for line in client.lines] == [outage]
+
+
+def test_an_outage_that_outlasts_one_request_is_no_new_one_for_the_next(server: ScriptedServer, client: Client) -> None:
+    """A lock is renewed without patience, again and again."""
+    server.always("GET", PATH, Drop())
+    impatient = client.retrier.with_budget(10.0)
+    for _ in range(3):
+        with pytest.raises(ClusterUnreachable):
+            impatient.call(lambda: client.transport.send("get", "GET", PATH))
+    assert len(client.lines) == 1
+
+
 def test_a_hiccup_is_not_announced(server: ScriptedServer, client: Client) -> None:
     server.expect("GET", PATH, Drop(), Say(200))
     client.requests.read(REF)

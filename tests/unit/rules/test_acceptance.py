@@ -11,9 +11,10 @@ from bakery_ops.model.content import content_hash, stamped
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Pod
-from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.recorded import without_values
 from bakery_ops.model.secrets import Purpose, SecretRow, SecretState
-from bakery_ops.rules.acceptance import CHECKS, CheckResult, CheckState, Facts, HttpAnswer, evaluate, passed
+from bakery_ops.rules.acceptance import CHECKS, CheckResult, CheckState, Facts, HttpAnswer, evaluate, may_heal, passed
 from bakery_ops.rules.verdict import Evidence, EvidenceClass, Judgement, Verdict
 from bakery_ops.workflows.rollout_requests import live_object
 from tests.fakes import FakeCluster
@@ -147,6 +148,30 @@ def test_newer_manifests_wait_for_a_deploy_and_are_no_failure() -> None:
     cluster = applied(WEB)
     found = result("nothing-drifted", facts(node("web", spec={"replicas": 4}), objects=cluster.bodies()))
     assert found.state is CheckState.WARNING
+
+
+def test_a_recorded_secret_without_its_values_is_no_newer_manifest() -> None:
+    """A rollback compares with what was recorded, and leaves the Secret in the cluster as it is."""
+    ref = ObjectRef("", "Secret", NAMESPACE, "creds")
+    body = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "creds", "namespace": NAMESPACE},
+        "stringData": {"password": "x"},
+    }
+    brought = Manifest(ref, "v1", body, "test")
+    secret, kept = (Node("secret/creds", each, Stage.FOUNDATION) for each in (brought, without_values(brought)))
+    found = result("nothing-drifted", facts(kept, objects=applied(secret).bodies()))
+    assert found.state is CheckState.PASSED
+
+
+def test_only_what_may_come_back_by_itself_is_waited_for() -> None:
+    missing = facts(node("service/web", "Service", Stage.FOUNDATION), objects={})
+    down = facts(WEB, objects=applied(WEB).bodies(), judgements={"web": Judgement(Verdict.PROGRESSING)})
+    assert [may_heal(evaluate(seen, ["nothing-drifted", "workloads-ready"])) for seen in (missing, down)] == [
+        False,
+        True,
+    ]
 
 
 def test_what_another_tool_applied_is_not_ours_to_compare() -> None:

@@ -258,6 +258,14 @@ def test_a_secret_that_we_generate_is_no_orphan() -> None:
     assert [orphan.ref for orphan in plan(Graph([node("web")]), live, inventory=[secret]).orphans] == [secret]
 
 
+def test_a_claim_of_a_statefulset_of_the_render_is_no_orphan() -> None:
+    """A destroy that left the data wrote it into the inventory; the next deploy finds it again."""
+    database = node("db", "StatefulSet", spec={"volumeClaimTemplates": [{"metadata": {"name": "data"}}]})
+    ours, past = (ObjectRef("", "PersistentVolumeClaim", database.ref.namespace, f"data-{of}-0") for of in ("db", "x"))
+    live = {ref: {"metadata": {"uid": "u", "name": ref.name}} for ref in (ours, past)}
+    assert [orphan.ref for orphan in plan(Graph([database]), live, inventory=[ours, past]).orphans] == [past]
+
+
 def test_an_empty_plan_says_so() -> None:
     web = node("web")
     assert plan(Graph([web]), cluster_with(web).bodies()).is_empty

@@ -282,7 +282,7 @@ def test_a_new_fence_alone_is_no_reason_to_write() -> None:
     assert run.cluster.mutations == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_first_signal_ends_cleanly_with_a_partial_report(number: signal.Signals) -> None:
     run = Run()
     run.cluster.after(1.5, lambda: signal.raise_signal(number))
@@ -291,6 +291,16 @@ def test_a_first_signal_ends_cleanly_with_a_partial_report(number: signal.Signal
     assert ended.count(Status.APPLIED) > 0
     assert ended.count(Status.SKIPPED) > 0
     assert ended.count(Status.UNKNOWN) == 0
+
+
+def test_a_run_under_nohup_outlives_its_terminal() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    run = Run()
+    run.cluster.after(1.5, lambda: signal.raise_signal(signal.SIGHUP))
+    try:
+        assert run.go(platform("auth")).outcome is Outcome.SUCCEEDED
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_second_signal_ends_at_once() -> None:

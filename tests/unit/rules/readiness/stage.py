@@ -166,7 +166,7 @@ class Player:
         live = self.state["object"]
         manifest = Manifest(self.ref, (live or {}).get("apiVersion", ""), self.case.body.get("manifest", {}), "case")
         return Observation(
-            node=Node("node", manifest, Stage.MICROSERVICE),
+            node=Node("node", manifest, Stage.MICROSERVICE, relies=frozenset(self.case.body.get("relies", ()))),
             applied=self._applied(),
             started=T0,
             live=_live(live) if live else None,

@@ -5,28 +5,34 @@ from __future__ import annotations
 import pytest
 
 from bakery_ops.model.contract import Stage
-from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.graph import Node
+from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.rules.plan import Action, PruneStep
 from bakery_ops.rules.rollout.events import (
     Apply,
     ApplyDropped,
+    ApplyRejected,
+    Command,
     FetchLog,
     Finish,
     InterruptRequested,
     LeaseLost,
     LogTailArrived,
     ObjectChanged,
+    ObjectDeleted,
     Outcome,
     Prune,
     Pruned,
+    ReadObjects,
+    StreamLost,
     SuspendJob,
     TimePassed,
     WriteJournal,
 )
-from bakery_ops.rules.rollout.options import FailMode, Options
-from bakery_ops.rules.rollout.result import Status, result
+from bakery_ops.rules.rollout.options import STREAMED_KINDS, FailMode, Options
+from bakery_ops.rules.rollout.result import STALE, Status, result
 from bakery_ops.workflows.rollout_requests import live_object
-from tests.rollouts import START, Table, looks, names, node
+from tests.rollouts import NAMESPACE, START, Table, looks, names, node
 
 
 def test_settle_ends_ten_seconds_after_the_first_failure() -> None:
@@ -149,6 +155,83 @@ def test_a_lost_lease_stops_all_writes_even_of_the_journal() -> None:
     after = table.see("db", "ready") + table.accept("seed", verdict="failed") + table.wait(60)
     assert not [command for command in after if isinstance(command, Apply | WriteJournal | SuspendJob | Prune)]
     assert table.rollout.outcome is Outcome.LOCK_LOST
+
+
+def test_a_deadline_that_passes_over_a_silent_server_names_the_server_and_no_workload() -> None:
+    """F2: what was seen last may have been true minutes ago."""
+    table = Table(node("db", "StatefulSet", Stage.DATABASE), node("cache", "StatefulSet", Stage.DATABASE))
+    table.accept("db")
+    table.accept("cache")
+    table.tell(*(StreamLost(table.now, kind) for kind in STREAMED_KINDS))
+    table.wait(700)
+    ended = result(table.rollout)
+    assert (ended.outcome, ended.causes) == (Outcome.UNREACHABLE, ())
+    assert ended.warnings == (STALE,)
+
+
+HOME = ObjectRef("", "Namespace", "", NAMESPACE)
+
+
+def home() -> Node:
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}
+    return Node(str(HOME), Manifest(HOME, "v1", body, "test"), Stage.FOUNDATION)
+
+
+def a_table_in_a_namespace() -> Table:
+    """Two databases run in it, and a service waits for them."""
+    name = str(HOME)
+    databases = [node(each, "StatefulSet", Stage.DATABASE, needs=[name]) for each in ("db", "cache")]
+    table = Table(home(), *databases, node("web", needs=[name, "db"]))
+    table.start(name, "ready")
+    table.start("db", "ready")
+    table.accept("cache")
+    table.accept("web")
+    return table
+
+
+def deleted(table: Table, *names: str) -> list[Command]:
+    return table.tell(*(ObjectDeleted(table.now, table.graph[name].ref, f"uid-{name}") for name in names))
+
+
+def its_only_cause(table: Table) -> tuple[str, str, int]:
+    (cause,) = result(table.rollout).causes
+    return cause.node, cause.reason, len(cause.blocked)
+
+
+def test_a_deleted_namespace_is_the_one_cause_of_all_that_disappears() -> None:
+    table = a_table_in_a_namespace()
+    assert deleted(table, "db", "cache").count(ReadObjects((str(HOME),))) == 1
+    table.see(str(HOME), "failed", reason="Terminating")
+    assert table.rollout.outcome is Outcome.FAILED
+    assert its_only_cause(table) == (str(HOME), "Terminating", 3)
+
+
+def test_a_deleted_namespace_is_the_cause_of_what_it_refuses() -> None:
+    table = a_table_in_a_namespace()
+    refused = ApplyRejected(table.now, "web", "NamespaceTerminating", "forbidden: it is being terminated")
+    assert ReadObjects((str(HOME),)) in table.tell(refused)
+    table.see(str(HOME), "failed", reason="Terminating")
+    assert its_only_cause(table) == (str(HOME), "Terminating", 3)
+
+
+def test_a_lock_that_went_with_its_namespace_was_taken_by_nobody() -> None:
+    table = a_table_in_a_namespace()
+    assert ReadObjects((str(HOME),)) in table.tell(LeaseLost(table.now, ""))
+    table.see(str(HOME), "failed", reason="Terminating")
+    assert table.rollout.outcome is Outcome.FAILED
+    assert its_only_cause(table) == (str(HOME), "Terminating", 3)
+
+
+def test_a_lock_that_was_freed_by_somebody_is_lost_when_the_namespace_stands_or_does_not_answer() -> None:
+    for answered in (True, False):
+        table = a_table_in_a_namespace()
+        table.tell(LeaseLost(table.now, ""))
+        assert table.rollout.outcome is None
+        if answered:
+            table.see(str(HOME), "ready")
+        else:
+            table.wait(4)
+        assert table.rollout.outcome is Outcome.LOCK_LOST
 
 
 def test_after_the_end_events_change_nothing() -> None:

@@ -1,0 +1,16 @@
+"""The inventory that a deploy leaves behind, whoever touched it meanwhile (docs/faults.md, I1)."""
+
+from __future__ import annotations
+
+from bakery_ops.rules.rollout.events import Outcome
+from tests.sites import V1, V2, Site
+
+
+def test_an_inventory_that_somebody_deleted_during_a_deploy_is_there_again_after_it() -> None:
+    """Else a destroy right after finds nothing to remove."""
+    site = Site()
+    site.deploy(V1)
+    known = set(site.refs)
+    site.cluster.after(1.0, lambda: site.write(()))
+    assert site.deploy(V2).outcome is Outcome.SUCCEEDED
+    assert known < set(site.refs)
