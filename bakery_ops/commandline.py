@@ -164,6 +164,8 @@ def _task_names(program: CommandLine) -> list[str]:
     return names
 
 
+_SWITCH = 0.0005  # seconds
+
 program = CommandLine(name="invoke", binary="inv[oke]", binary_names=["invoke", "inv"], version=__version__)
 
 
@@ -175,6 +177,8 @@ def _terminated(_number: int, _frame: object) -> None:
 def main() -> None:
     """The `invoke` of this project: the project's own tasks, found from wherever it is typed."""
     _open_streams()
+    # A verdict must not wait for other threads to draw or to send: Python lets each go on for 5 ms otherwise.
+    sys.setswitchinterval(_SWITCH)
     # Invoke looks for a tasks.py around the working directory, and would run another project's.
     argv = [*sys.argv[:1], "--search-root", str(Path(__file__).resolve().parent.parent), *sys.argv[1:]]
     signal.signal(signal.SIGTERM, _terminated)

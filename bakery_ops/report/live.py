@@ -1,12 +1,14 @@
 """The live view of a deploy on a terminal: the stages, and every workload that is on its way or in trouble.
 
-Drawn only when the driver says that something changed (at most four times a second): no thread of its own, no idle CPU.
+Drawn only when the driver says that something changed (at most four times a second): no idle CPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import Literal, NamedTuple
 
 from rich.console import Group
@@ -31,29 +33,41 @@ _CHROME = 6  # lines of the screen kept for stages, headings and the prompt
 
 
 class LiveProgress:
-    """Call it with each new view; `drawing` is the time during which the screen is ours."""
+    """Call it with each new view; `drawing` is the time during which the screen is ours.
+
+    Views are drawn by a thread of its own: a screen takes tens of milliseconds, and no verdict may wait for it. What
+    was overtaken by a newer view is not drawn.
+    """
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._lines = LineProgress(terminal, only_trouble=True)
-        self._live: Live | None = None
+        self._views: SimpleQueue[RolloutView | None] = SimpleQueue()
 
     def __call__(self, view: RolloutView) -> None:
-        self._lines(view)
-        if self._live is not None:
-            screen = self._terminal.err
-            picture = drawn(view, self._terminal.elapsed(), width=screen.width, height=screen.height)
-            self._live.update(picture, refresh=True)
+        self._views.put(view)
 
     @contextmanager
     def drawing(self) -> Iterator[None]:
         """Keep the view at the bottom of the terminal; other lines scroll above it. Gone when the context ends."""
-        with Live(console=self._terminal.err, auto_refresh=False, transient=True) as live:
-            self._live = live
+        with (
+            Live(console=self._terminal.err, auto_refresh=False, transient=True) as live,
+            ThreadPoolExecutor(1, "draw") as pool,
+        ):
+            drawing = pool.submit(self._draw, live)
             try:
                 yield
             finally:
-                self._live = None
+                self._views.put(None)
+            drawing.result()
+
+    def _draw(self, live: Live) -> None:
+        screen = self._terminal.err
+        while (view := self._views.get()) is not None:
+            self._lines(view)
+            if self._views.empty():
+                picture = drawn(view, self._terminal.elapsed(), width=screen.width, height=screen.height)
+                live.update(picture, refresh=True)
 
 
 def drawn(view: RolloutView, elapsed: float, *, width: int, height: int) -> Group:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from bakery_ops.model.manifest import ObjectRef
-from bakery_ops.rules import cluster_dns
+from bakery_ops.rules import outages
 from bakery_ops.rules.diagnosis import RootCause
 
 
@@ -28,9 +28,11 @@ def next_step(cause: RootCause, ref: ObjectRef, address: Address) -> str:
     """
     if address.is_passing:
         return "docs/rehearse.md says how to deploy it to a sandbox that stays, to look at it there"
-    if cause.node == cluster_dns.NODE:
-        system = ObjectRef("", "Pod", cluster_dns.NAMESPACE, "")
-        return _kubectl(address, system, "get", "pods", "--selector", cluster_dns.SELECTOR)
+    if cause.node == outages.DNS:
+        system = ObjectRef("", "Pod", outages.SYSTEM, "")
+        return _kubectl(address, system, "get", "pods", "--selector", outages.DNS_SELECTOR)
+    if cause.node == outages.NODES:
+        return _kubectl(address, ref, "describe", "nodes")
     if cause.state == "is held":
         return _kubectl(address, ref, *_RESUME.get(ref.kind, ("describe",)), str(ref))
     if any(missing.kind == "Secret" for evidence in cause.evidence[:1] for missing in evidence.names):

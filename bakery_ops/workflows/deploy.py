@@ -14,7 +14,7 @@ from bakery_ops.errors import PreflightRefused, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.words import unknown
-from bakery_ops.rules import cluster_dns
+from bakery_ops.rules import outages
 from bakery_ops.rules.plan import Action, Plan, plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import DeployReport, VerifyReport
@@ -117,12 +117,12 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
 
 
 def _explained(this: _Deploy, result: RolloutResult) -> RolloutResult:
-    """What the graph cannot know of: names that do not resolve make every service look guilty."""
+    """What the graph cannot know of: without names, or without a node, every service looks guilty."""
     if result.outcome is Outcome.INTERRUPTED or not result.causes or result.count(Status.UNKNOWN):
         return result  # nobody waits for an answer, or the API server gives none
-    if (outage := preflight.dns_outage(this.ports.requests)) is None:
+    if (outage := preflight.outage(this.ports.requests)) is None:
         return result
-    return replace(result, causes=cluster_dns.explained(result.causes, this.graph, outage))
+    return replace(result, causes=outages.explained(result.causes, this.graph, outage))
 
 
 def _roll_out(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> RolloutResult:

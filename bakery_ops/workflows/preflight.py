@@ -14,8 +14,8 @@ from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
 from bakery_ops.model.words import amount
-from bakery_ops.rules import cluster_dns
-from bakery_ops.rules.cluster_dns import Outage
+from bakery_ops.rules import outages
+from bakery_ops.rules.outages import Outage
 from bakery_ops.rules.plan import Plan, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.workflows.ports import Requests
@@ -93,15 +93,27 @@ def names_resolve(requests: Requests) -> Outage | None:
 
     Raises: PreflightRefused: somebody has scaled it to none.
     """
-    found = dns_outage(requests)
+    found = _dns_outage(requests)
     if found is not None and found.is_meant:
         raise PreflightRefused(str(found), remedy="scale it up again: no service would find its database")
     return found
 
 
-def dns_outage(requests: Requests) -> Outage | None:
+def outage(requests: Requests) -> Outage | None:
+    """What is down below the platform: asked when a rollout has failed. The nodes first, for DNS runs on them."""
+    return _node_outage(requests) or _dns_outage(requests)
+
+
+def _node_outage(requests: Requests) -> Outage | None:
     try:
-        return cluster_dns.outage(requests.list("apps", "Deployment", cluster_dns.NAMESPACE))
+        return outages.node_outage(requests.list("", "Node", None))
+    except BakeryError:
+        return None
+
+
+def _dns_outage(requests: Requests) -> Outage | None:
+    try:
+        return outages.dns_outage(requests.list("apps", "Deployment", outages.SYSTEM))
     except BakeryError:
         return None
 

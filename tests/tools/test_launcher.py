@@ -30,6 +30,7 @@ def house(tmp_path: Path) -> Path:
     (folder / "bakery_ops").mkdir(parents=True)
     shutil.copy(ROOT / "invoke", folder)
     (folder / "requirements.txt").write_text("")
+    (folder / "bakery_ops/__init__.py").touch()
     (folder / "bakery_ops/commandline.py").write_text(PROGRAM)
     return folder
 

@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from bakery_ops.model.contract import Stage
-from bakery_ops.report.live import drawn
+from bakery_ops.report.live import LiveProgress, drawn
+from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.rollout.state import Phase
 from bakery_ops.rules.rollout.view import NodeView, RolloutView, StageView
 from bakery_ops.rules.verdict import Verdict
@@ -51,6 +52,23 @@ def test_a_wide_screen_shows_what_a_workload_hangs_in_for_whom_since_when_and_it
     assert heading.split() == ["name", "kind", "ready", "state", "age", "phase", "last", "event"]
     words = "auth-service Deployment 0/1 progressing 7s Init:wait-for-redis (0/2) Pulled: it is there"
     assert " ".join(line.split()) == words
+
+
+class Screen(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_last_view_is_drawn_and_its_troubles_are_told_before_the_screen_is_given_back(monkeypatch):
+    shown = Screen()
+    monkeypatch.setattr("sys.stderr", shown)
+    terminal = Terminal({"TERM": "xterm", "COLUMNS": "100", "LINES": "30"})
+    progress = LiveProgress(terminal)
+    with progress.drawing():
+        for number in range(30):
+            broken = row("web", Verdict.FAILED if number == 29 else Verdict.PROGRESSING, message=f"look {number}")
+            progress(RolloutView(100.0 + number, 100.0, {"web": broken}, (), (), None))
+    assert "look 29" in shown.getvalue()
 
 
 def test_a_screen_without_workloads_on_their_way_says_what_is_waited_for():

@@ -1,4 +1,4 @@
-"""F43: when names do not resolve, that is the cause, and not the eighteen services that show it."""
+"""F31, F43: without names, or without a node, that is the cause, and not the eighteen services that show it."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 
 from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.graph import Graph
-from bakery_ops.rules.cluster_dns import Outage, explained, outage
 from bakery_ops.rules.diagnosis import Condition, RootCause, roots
 from bakery_ops.rules.next_step import Address, next_step
+from bakery_ops.rules.outages import DNS, NODES, Outage, dns_outage, explained, node_outage
 from bakery_ops.rules.verdict import Evidence, EvidenceClass, Verdict
 from bakery_ops.workflows import preflight
 from tests.fakes import FakeCluster
 from tests.rollouts import node
 
-DOWN = Outage("0 of 1 pods of deployment/coredns in kube-system are ready", is_meant=False)
+DOWN = Outage(DNS, "is down", "0 of 1 pods of deployment/coredns in kube-system are ready")
 
 
 def coredns(label: str = "kube-dns", *, ready: int = 0, **spec: Any) -> dict[str, Any]:
@@ -37,8 +37,34 @@ def coredns(label: str = "kube-dns", *, ready: int = 0, **spec: Any) -> dict[str
     ],
 )
 def test_an_outage_is_told_from_the_deployments_of_the_system(deployments: list[dict[str, Any]], message: str) -> None:
-    found = outage(deployments)
+    found = dns_outage(deployments)
     assert (found.message if found else "") == message
+
+
+def machine(name: str, status: str, reason: str = "", message: str = "") -> dict[str, Any]:
+    ready = {"type": "Ready", "status": status, "reason": reason, "message": message}
+    return {
+        "metadata": {"name": name},
+        "status": {"conditions": [{"type": "MemoryPressure", "status": "False"}, ready]},
+    }
+
+
+def test_a_cluster_without_a_ready_node_says_what_the_first_of_them_says() -> None:
+    dead = machine("node-1", "False", "KubeletNotReady", "container runtime is down")
+    assert str(node_outage([dead])) == (
+        "the cluster has no node that is ready: node-1: KubeletNotReady: container runtime is down"
+    )
+    assert "node-1 and 1 more" in str(node_outage([machine("node-2", "Unknown"), dead]))
+    assert node_outage([dead, machine("node-2", "True")]) is None
+    assert node_outage([]) is None
+
+
+def test_a_cluster_without_a_ready_node_explains_pods_that_no_node_takes_and_keeps_its_command() -> None:
+    graph = Graph([node("web"), node("shop")])
+    found = Outage(NODES, "has no node that is ready", "node-1: KubeletNotReady")
+    (cause,) = explained(failing(graph, shop="Unschedulable"), graph, found)
+    assert cause.sentence == "the cluster has no node that is ready: node-1: KubeletNotReady; blocks 2 services"
+    assert next_step(cause, graph["web"].ref, Address("here")) == "kubectl --context here describe nodes"
 
 
 def failing(graph: Graph, **reasons: str) -> tuple[RootCause, ...]:

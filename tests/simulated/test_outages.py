@@ -1,0 +1,54 @@
+"""F31 on a real control plane: the only node goes while a deploy runs, and that is the one sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bakery_ops.sandbox import lifecycle
+from bakery_ops.sandbox.lifecycle import SandboxStatus
+from bakery_ops.sandbox.sizes import NodeSize
+from tests.commands import ROOT, kubectl
+from tests.simulated.faults import deploy
+from tests.simulated.small_platform import small_platform
+
+GONE = {
+    "status": {
+        "conditions": [
+            {"type": "Ready", "status": "False", "reason": "KubeletNotReady", "message": "container runtime is down"}
+        ]
+    }
+}
+
+
+@pytest.fixture
+def lonely() -> Iterator[SandboxStatus]:
+    """A cluster of one simulated node, of this test alone."""
+    name = f"test-lonely-{os.getpid()}"
+    yield lifecycle.start("simulated", (NodeSize(8000, 20 * 2**30),), say=print, repository=ROOT, name=name)
+    lifecycle.stop(say=print, name=name)
+
+
+def test_the_only_node_that_goes_is_the_one_cause(lonely: SandboxStatus, tmp_path: Path) -> None:
+    items = small_platform(random.Random(7), "lonely")
+    (tmp_path / "platform.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    words = ["--overlay", str(tmp_path), "--namespace", "lonely", "--context", lonely.context]
+    (node,) = kubectl(lonely.kubeconfig, "get", "nodes", "--output", "name").split()
+
+    def goes() -> None:
+        os.kill(lonely.pids["kwok"], signal.SIGSTOP)  # the simulated kubelet reports nothing any more
+        kubectl(lonely.kubeconfig, "patch", node, "--subresource=status", "--patch", json.dumps(GONE))
+
+    ended = deploy(words, after="plan:", act=goes, freeze=True, env={"BAKERY_DEADLINE": "30s"})
+    name = node.removeprefix("node/")
+    (sentence,) = ended.sentences
+    assert sentence.startswith(
+        f"the cluster has no node that is ready: {name}: KubeletNotReady: container runtime is down; blocks "
+    )
+    assert ended.code in (3, 70), ended.progress
