@@ -175,9 +175,11 @@ class FaultProxy:
         await self._close()
 
     async def _cut(self) -> None:
-        for link in tuple(self._links):
-            link.reset()
-        while self._links:
+        known: set[_Link] = set()
+        while self._links:  # one that was being accepted may come after the others were reset
+            for link in self._links - known:
+                link.reset()
+            known |= self._links
             await asyncio.sleep(0.005)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
