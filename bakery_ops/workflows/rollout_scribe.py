@@ -82,6 +82,7 @@ class Scribe:
     def _tell_verdicts(self, rollout: Rollout) -> None:
         touched, rollout.touched = rollout.touched, set()
         self._stale = self._stale or bool(touched)
+        at = self._clock.now()  # when it was decided; `rollout.now` is when the last event came
         for name in sorted(touched):
             state = rollout.nodes[name]
             before = self._verdicts.get(name)
@@ -90,7 +91,7 @@ class Scribe:
                 self._on_event(
                     {
                         "type": "verdict",
-                        "at": rollout.now,
+                        "at": at,
                         "node": name,
                         "kind": state.node.ref.kind,
                         "stage": state.node.stage.value,
