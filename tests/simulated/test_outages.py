@@ -1,4 +1,4 @@
-"""F31 on a real control plane: the only node goes while a deploy runs, and that is the one sentence."""
+"""What goes below the platform while a deploy runs, on a real control plane: the only node, and the store."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,7 +36,30 @@ def lonely() -> Iterator[SandboxStatus]:
     lifecycle.stop(say=print, name=name)
 
 
+def test_a_store_that_stalls_is_waited_for(lonely: SandboxStatus, tmp_path: Path) -> None:
+    """F30: etcd stands still for eight seconds in the middle of a deploy."""
+    items = small_platform(random.Random(7), "stalled")
+    (tmp_path / "platform.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    words = ["--overlay", str(tmp_path), "--namespace", "stalled", "--context", lonely.context]
+    etcd = lonely.pids["etcd"]
+    goes_on = threading.Timer(8.0, os.kill, (etcd, signal.SIGCONT))
+
+    def stalls() -> None:
+        os.kill(etcd, signal.SIGSTOP)
+        goes_on.start()
+
+    ended = deploy(words, after="plan:", act=stalls, freeze=True)
+    goes_on.join()
+    assert ended.code == 0, ended.progress
+    jobs = [item for item in items if item["kind"] == "Job"]
+    pods = kubectl(
+        lonely.kubeconfig, "-n", "stalled", "get", "pods", "-l", "batch.kubernetes.io/job-name", "-o", "name"
+    )
+    assert len(pods.split()) == len(jobs), pods
+
+
 def test_the_only_node_that_goes_is_the_one_cause(lonely: SandboxStatus, tmp_path: Path) -> None:
+    """F31: one sentence, about it, with its own reason."""
     items = small_platform(random.Random(7), "lonely")
     (tmp_path / "platform.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
     words = ["--overlay", str(tmp_path), "--namespace", "lonely", "--context", lonely.context]
