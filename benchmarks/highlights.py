@@ -16,7 +16,7 @@ _CALM = {"round_trip_ms": 0.0}
 def sentences(rows: Sequence[Row]) -> list[str]:
     """As list items; what was not measured is left out."""
     found = []
-    for sentence in (_applied, _waited, _noticed, _unchanged):
+    for sentence in (_whole, _applied, _waited, _noticed, _unchanged):
         try:
             found.append(f"- {sentence(rows)}")
         except LookupError:
@@ -26,6 +26,16 @@ def sentences(rows: Sequence[Row]) -> list[str]:
 
 def _times(rows: Sequence[Row], peer: str, figure: str, **where: Any) -> float:
     return middle(rows, peer, figure, **where) / middle(rows, OURS, figure, **where)
+
+
+def _whole(rows: Sequence[Row]) -> str:
+    where = {"row": "whole"}
+    times = [_times(rows, peer, "net", **where) for peer in ("kapp deploy", "skaffold run")]
+    asked = [_times(rows, peer, "requests", **where) for peer in ("kapp deploy", "skaffold run")]
+    return (
+        f"The whole platform on a real node: kapp {times[0]:.1f} ×, `skaffold run` {times[1]:.1f} × as long as ours, "
+        f"with {asked[0]:.1f} × and {asked[1]:.1f} × as many requests."
+    )
 
 
 def _applied(rows: Sequence[Row]) -> str:
