@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from bakery_ops.cluster.lease import Lease, this_run
+from bakery_ops.cluster.lease_handle import LeaseHandle
 from bakery_ops.cluster.lease_record import Holder, holder_of
 from bakery_ops.errors import ClusterUnreachable, Locked, OperationFailed, TargetRefused
 from bakery_ops.model.manifest import ObjectRef
@@ -253,10 +254,16 @@ def test_an_outage_of_the_server_does_not_lose_the_lock(
     holding.handle.release()
 
 
-def test_a_holder_that_slept_asks_the_server_before_it_writes(stored: Stored, client: Client) -> None:
-    """F20: two virtual hours; nobody took the lock, so it is still ours, but only after asking."""
+def slept(client: Client) -> LeaseHandle:
+    """A lock that was taken two hours ago, and not renewed since."""
     handle = Contender(client).lease.acquire(ANNA)
     client.steady.sleep(7200)
+    return handle
+
+
+def test_a_holder_that_slept_asks_the_server_before_it_writes(stored: Stored, client: Client) -> None:
+    """F20: two virtual hours; nobody took the lock, so it is still ours, but only after asking."""
+    handle = slept(client)
     assert not handle.is_held
     handle.require()
     assert handle.is_held
@@ -273,8 +280,7 @@ def test_a_holder_that_slept_while_another_took_over_writes_nothing(stored: Stor
 
 
 def test_a_holder_that_slept_and_finds_no_server_does_not_write(stored: Stored, client: Client) -> None:
-    handle = Contender(client).lease.acquire(ANNA)
-    client.steady.sleep(7200)
+    handle = slept(client)
     stored.silent = True
     with pytest.raises(ClusterUnreachable):
         handle.require()
@@ -284,8 +290,7 @@ def test_a_holder_that_slept_and_finds_no_server_does_not_write(stored: Stored, 
 
 def test_a_renewal_that_is_refused_allows_no_write(stored: Stored, server: ScriptedServer, client: Client) -> None:
     """Permissions may change while a run sleeps."""
-    handle = Contender(client).lease.acquire(ANNA)
-    client.steady.sleep(7200)
+    handle = slept(client)
     server.expect("PUT", f"{LEASES}/bakery-ops", status(403), status(403))
     with pytest.raises(Locked, match="could not be renewed"):
         handle.require()
@@ -295,8 +300,7 @@ def test_a_renewal_that_is_refused_allows_no_write(stored: Stored, server: Scrip
 
 def test_a_refused_renewal_says_why(stored: Stored, server: ScriptedServer, client: Client) -> None:
     """F24: a webhook that also covers Leases; the lock is the symptom."""
-    handle = Contender(client).lease.acquire(ANNA)
-    client.steady.sleep(7200)
+    handle = slept(client)
     down = 'Internal error occurred: failed calling webhook "check.example.com"'
     server.always("PUT", f"{LEASES}/bakery-ops", status(500, "InternalError", down))
     with pytest.raises(Locked, match=r'could not be renewed \(.*failed calling webhook "check.example.com"'):
@@ -308,8 +312,7 @@ def test_a_server_that_was_silent_for_a_whole_budget_is_asked_only_once_by_later
     stored: Stored, client: Client
 ) -> None:
     """F1: else the journal, the release and the lock each wait as long again, and a dead server holds a run."""
-    handle = Contender(client).lease.acquire(ANNA)
-    client.steady.sleep(7200)
+    handle = slept(client)
     stored.silent = True
     with pytest.raises(ClusterUnreachable):
         handle.require()
@@ -322,8 +325,7 @@ def test_a_server_that_was_silent_for_a_whole_budget_is_asked_only_once_by_later
 
 
 def test_after_an_outage_the_next_write_is_patient_again(stored: Stored, client: Client) -> None:
-    handle = Contender(client).lease.acquire(ANNA)
-    client.steady.sleep(7200)
+    handle = slept(client)
     stored.silent = True
     with pytest.raises(ClusterUnreachable):
         handle.require()
@@ -340,8 +342,7 @@ def test_after_an_outage_the_next_write_is_patient_again(stored: Stored, client:
 
 def test_a_slow_server_does_not_cost_the_lock(stored: Stored, server: ScriptedServer, client: Client) -> None:
     """F13: an accepted renewal counts, however long its answer took."""
-    handle = Contender(client).lease.acquire(ANNA)
-    client.steady.sleep(7200)
+    handle = slept(client)
 
     def slowly(seen: Seen) -> Action:
         client.steady.sleep(20.0)
