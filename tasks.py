@@ -25,6 +25,7 @@ from bakery_ops.options import (
     ProfileName,
     Recorded,
     RehearseOptions,
+    RenewOptions,
     ReportFiles,
     RollbackOptions,
     SimulatedNodes,
@@ -40,7 +41,7 @@ sys.dont_write_bytecode = False  # Invoke turns bytecode off, which makes every 
 
 
 @command(default=True)
-def run(options: Annotated[DeployOptions, Without("rerun")]) -> ExitCode:
+def run(options: Annotated[DeployOptions, Without("rerun", "at_most")]) -> ExitCode:
     """Bring the platform up: preflight, secrets, images, staged apply, readiness, verify, summary."""
     return bootstrap.deploy(options)
 
@@ -225,9 +226,15 @@ def tls_ensure(target: Platform) -> ExitCode:
 
 
 @command(name="check")
-def tls_check(target: Platform) -> ExitCode:
+def tls_check(target: Target) -> ExitCode:
     """Check each certificate in the cluster: names, chain, key, age."""
     return bootstrap.tls_check(target)
+
+
+@command(name="rotate")
+def tls_rotate(options: RenewOptions) -> ExitCode:
+    """Renew certificates that are due, all or those named, and restart their servers one by one."""
+    return bootstrap.tls_rotate(options)
 
 
 # ---- machines -------------------------------------------------------------------------------------------------------
@@ -339,7 +346,7 @@ namespace = Collection(
     platform=Collection(show),
     config=Collection(config_show),
     secrets=Collection(secrets_ensure, secrets_check),
-    tls=Collection(tls_ensure, tls_check),
+    tls=Collection(tls_ensure, tls_check, tls_rotate),
     colima=Collection(colima_start, colima_status, colima_stop, colima_delete),
     sandbox=Collection(sandbox_start, sandbox_status, sandbox_stop, sandbox_images),
 )

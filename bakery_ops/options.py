@@ -78,7 +78,10 @@ Platform = Annotated[Target, Without("overlay", "namespace")]
 
 
 class DeployOptions(NamedTuple):
-    """How `invoke deploy` is to go about it. `rerun`: Jobs to run again, which other commands ask for."""
+    """How `invoke deploy` is to go about it.
+
+    What other commands ask for: `rerun`: Jobs to run again. `at_most`: so many start at one time.
+    """
 
     target: Target = Target()
     only: Annotated[tuple[str, ...], "deploy this node and what it needs; repeat for several"] = ()
@@ -93,6 +96,7 @@ class DeployOptions(NamedTuple):
     report_file: ReportFiles = ()
     resume: Annotated[bool, "go on with the deploy that was interrupted; refused when the render has changed"] = False
     rerun: tuple[str, ...] = ()
+    at_most: int | None = None
 
 
 class RollbackOptions(NamedTuple):
@@ -106,6 +110,20 @@ class RollbackOptions(NamedTuple):
     recreate: Recreate = ()
     allow_mass_prune: MassPrune = False
     dry_run: DryRun = False
+    output: DeployOutput = None
+    report_file: ReportFiles = ()
+
+
+class RenewOptions(NamedTuple):
+    """Which certificates are renewed, and how their servers are restarted."""
+
+    name: Annotated[
+        tuple[str, ...], Positional, "a certificate or its server; several are possible (default: what is due)"
+    ] = ()
+    target: Target = Target()
+    every: Annotated[bool, "all of them, also those that are good for long"] = False
+    fail_mode: FailMode = "fast"
+    dry_run: Annotated[bool, "say what would be renewed and restarted; nothing is written"] = False
     output: DeployOutput = None
     report_file: ReportFiles = ()
 

@@ -37,6 +37,7 @@ _HOMES = {
     "secrets_check": "credentials",
     "tls": "credentials",
     "tls_check": "credentials",
+    "tls_rotate": "renewing",
     "colima_start": "machines",
     "colima_status": "machines",
     "colima_stop": "machines",

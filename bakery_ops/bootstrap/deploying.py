@@ -218,6 +218,7 @@ def _wishes(options: DeployOptions, opened: Opened) -> Wishes:
     return Wishes(
         only=options.only,
         rerun=options.rerun,
+        at_most=options.at_most,
         dry_run=options.dry_run,
         force_conflicts=options.force_conflicts,
         recreate=options.recreate,
@@ -251,6 +252,7 @@ def _lacking(connection: Connection, graph: Graph, namespace: str) -> Sequence[s
 def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Ports:
     connection, profile = opened.connection, opened.rendered.profile
     inbox = QueueInbox(connection.clock)
+    rendered = opened.rendered.manifests
     by_skaffold = (engine or profile.engine) == "skaffold"
 
     def lost(holder: str) -> None:
@@ -270,9 +272,8 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
         journal=opened.journal,
         inventory=ApiInventory(connection.transport, connection.retrier, profile.namespace),
         lock=lock,
-        ensure_credentials=lambda graph: credentials_commands.ensure(
-            connection, opened.rendered.manifests, profile.namespace, terminal.say
-        ),
+        ensure_credentials=opened.credentials
+        or (lambda graph: credentials_commands.ensure(connection, rendered, profile.namespace, terminal.say)),
         ensure_images=images.provider(profile, opened.place, terminal),
         facts=opened.facts,
         lacking=lambda graph: _lacking(connection, graph, profile.namespace),

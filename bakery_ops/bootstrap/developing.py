@@ -53,7 +53,7 @@ def _take_over(name: str, target: Target, argv: Argv, environment: Mapping[str, 
         raise TargetRefused(f"profile {profile.name!r} is protected; {name} would change it with every saved file")
     require(check(rendered.manifests, namespace=profile.namespace, strict=False))
     with clusters.reached(profile, target, terminal, start=True) as (place, connection):
-        credentials.prepare(connection, rendered, terminal.say)
+        credentials.prepare(connection, rendered, place, terminal.say)
     if profile.images != "skaffold":  # where it is, the program builds them itself
         images.provider(profile, place, terminal)(images_of(build_graph(rendered.manifests)))
     words = argv(program, profile, place)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from bakery_ops.bootstrap import clusters, credentials
+from bakery_ops.bootstrap import clusters
 from bakery_ops.bootstrap.clusters import Place
+from bakery_ops.bootstrap.credentials import standing
 from bakery_ops.bootstrap.session import Rendered, render, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.journal import ApiJournal
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
+from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.readiness.observation import ClusterFacts
@@ -27,6 +29,7 @@ from bakery_ops.workflows.verify import verify
 class Opened(NamedTuple):
     """A platform, rendered or recorded, and the cluster it is meant for.
 
+    `credentials`: what is made sure of before the plan, in place of what a deploy makes sure of.
     `errand`: what this is besides a deploy of everything, for the record (`rules.releases.Release`).
     `passes`: the cluster is gone after the run, so there is nothing to look at.
     """
@@ -38,6 +41,7 @@ class Opened(NamedTuple):
     amend: Amend = as_planned
     errand: Mapping[str, str] = {}
     passes: bool = False
+    credentials: Callable[[Graph], Collection[ObjectRef]] | None = None
 
     @property
     def journal(self) -> ApiJournal:
@@ -60,7 +64,7 @@ class Opened(NamedTuple):
             self.facts(),
             simulated=self.place.simulated,
             only=only,
-            credentials=lambda: credentials.standing(self.connection, self.rendered.manifests),
+            credentials=lambda: standing(self.connection, self.rendered.manifests),
             done=self.completed(),
         )
 

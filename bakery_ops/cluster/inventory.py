@@ -45,14 +45,20 @@ class ApiInventory:
 
         Raises: OperationFailed, ClusterUnreachable.
         """
+        self._access.change(self._ref, lambda live: self._edited(live, refs))
+
+    def add(self, refs: Sequence[ObjectRef]) -> None:
+        """Record `refs` besides what is recorded at the moment of the write: another run may have added to it.
+
+        Raises: OperationFailed, ClusterUnreachable.
+        """
+        self._access.change(self._ref, lambda live: self._edited(live, [*_parse(live or {}), *refs]))
+
+    def _edited(self, live: Body | None, refs: Sequence[ObjectRef]) -> Body | None:
         wanted = tuple(sorted(set(refs)))
-
-        def edit(live: Body | None) -> Body | None:
-            if live is not None and (live.get("data") or {}).get(_KEY) is not None and _parse(live) == wanted:
-                return None
-            return config_map(self._ref, live, {_KEY: "".join("/".join(ref) + "\n" for ref in wanted)})
-
-        self._access.change(self._ref, edit)
+        if live is not None and (live.get("data") or {}).get(_KEY) is not None and _parse(live) == wanted:
+            return None
+        return config_map(self._ref, live, {_KEY: "".join("/".join(ref) + "\n" for ref in wanted)})
 
 
 def elsewhere(requests: ApiRequests, namespace: str) -> Mapping[ObjectRef, str]:

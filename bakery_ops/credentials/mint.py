@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from bakery_ops.credentials import certificates, inspection, values
@@ -13,7 +14,7 @@ from bakery_ops.credentials.secret import MaskedMapping, SecretText, decoded, en
 from bakery_ops.errors import PreflightRefused
 from bakery_ops.model.contract import FIELD_MANAGER, MANAGED_BY, PART_OF, PLATFORM
 from bakery_ops.model.manifest import Manifest
-from bakery_ops.model.secrets import GENERATED, ISSUER, Purpose, SecretSpec
+from bakery_ops.model.secrets import GENERATED, ISSUER, RENEWED, Purpose, SecretSpec
 
 _TYPES = {Purpose.AUTHORITY: "kubernetes.io/tls", Purpose.CERTIFICATE: "kubernetes.io/tls"}
 
@@ -50,6 +51,15 @@ class Mint:
         held = _readable(spec, live)
         extended, added = self._users(spec, held, parts)
         return Minted(self._manifest(spec, extended, live) if added else None, added)
+
+    def renew(self, spec: SecretSpec, live: Body, parts: Mapping[str, Body]) -> Manifest:
+        """A certificate anew, for the names it has to have now, by the same authority.
+
+        Certificate and key leave in one write, and only while the Secret is as it was read.
+        Raises: PreflightRefused: the authority is unusable.
+        """
+        moment = datetime.fromtimestamp(int(self._now()), UTC)
+        return self._manifest(spec, self._fresh(spec, parts), live, {RENEWED: f"{moment:%Y-%m-%dT%H:%M:%SZ}"})
 
     def inspect(self, spec: SecretSpec, live: Body, authority: Body | None) -> Sequence[inspection.Remark]:
         """What is wrong with a secret that is there; values are never quoted. `authority`: the live `bakery-ca`."""
@@ -102,12 +112,14 @@ class Mint:
     def _login(self, username: str) -> Values:
         return {"username": SecretText(username), "password": self._password()}
 
-    def _manifest(self, spec: SecretSpec, made: Values, live: Body | None = None) -> Manifest:
+    def _manifest(
+        self, spec: SecretSpec, made: Values, live: Body | None = None, notes: Mapping[str, str] = MappingProxyType({})
+    ) -> Manifest:
         metadata: dict[str, Any] = {
             "name": spec.ref.name,
             "namespace": spec.ref.namespace,
             "labels": {PART_OF: PLATFORM, MANAGED_BY: FIELD_MANAGER},
-            "annotations": {GENERATED: "true"},
+            "annotations": {GENERATED: "true", **notes},
         }
         if live is not None:
             # Between our read and this write somebody may have added a user: then the server refuses, and a rerun adds.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 # Kinds that start containers; a node named after one of these goes by its bare name.
@@ -88,3 +88,9 @@ class Manifest:
     def pod_spec(self) -> Body | None:
         template = self.pod_template
         return None if template is None else template.get("spec") or {}
+
+    def only(self, spec: Body, **metadata: str) -> Manifest:
+        """Its identity and this `spec` alone: what another field manager applies of it."""
+        identity = {key: value for key, value in self.body["metadata"].items() if key in ("name", "namespace")}
+        kind = {key: value for key, value in self.body.items() if key in ("apiVersion", "kind")}
+        return replace(self, body={**kind, "metadata": {**identity, **metadata}, "spec": spec})

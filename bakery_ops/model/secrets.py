@@ -29,6 +29,9 @@ TRUST = "bakery-ca"
 GENERATED = "bakery-ia.dev/generated"
 """Annotation on what we generated: such a Secret is never deleted without a named flag (docs/faults.md, promise I2)."""
 
+RENEWED = "bakery-ia.dev/renewed-at"
+"""Annotation on a Secret that was renewed, and on the pod templates that know of it: the time, RFC 3339 in UTC."""
+
 
 class Purpose(Enum):
     """What a secret is for. The order is the order of creation: each is made from earlier ones at most."""
@@ -93,6 +96,7 @@ class SecretState(Enum):
     PRESENT = "present"
     CREATED = "created"
     EXTENDED = "extended"
+    RENEWED = "renewed"
     MISSING = "missing"
     WRONG = "wrong"
     WARNING = "warning"

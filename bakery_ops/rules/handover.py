@@ -46,6 +46,4 @@ def with_replicas(manifest: Manifest, count: int) -> Manifest:
 
 def handover(manifest: Manifest, count: int) -> Manifest:
     """The number alone, to be applied by `HANDOVER_MANAGER`."""
-    metadata = {key: value for key, value in manifest.body["metadata"].items() if key in ("name", "namespace")}
-    body = {key: value for key, value in manifest.body.items() if key in ("apiVersion", "kind")}
-    return replace(manifest, body={**body, "metadata": metadata, "spec": {"replicas": count}})
+    return manifest.only({"replicas": count})

@@ -64,6 +64,7 @@ class Step(NamedTuple):
         uid: Of the live object, or "".
         recorded: The journal already says this hash is ready, so it need not be written again.
         replicas: The number that is handed over to an autoscaler before the write; None for none.
+        restart: The note that rolls its pods instead of a write of the manifest (`rules.restarts`); "" for none.
     """
 
     node: str
@@ -73,6 +74,7 @@ class Step(NamedTuple):
     uid: str = ""
     recorded: bool = False
     replicas: int | None = None
+    restart: str = ""
 
 
 class PruneStep(NamedTuple):

@@ -127,10 +127,11 @@ def _explained(this: _Deploy, result: RolloutResult) -> RolloutResult:
 
 def _roll_out(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> RolloutResult:
     wishes, watchers, options = this.wishes, this.watchers, this.wishes.options
+    at_once = wishes.at_most or width.first(this.facts.machines, least=options.width)
     return rollout.drive(
         this.graph,
         decided,
-        options._replace(width=width.first(this.facts.machines, least=options.width)),
+        options._replace(width=at_once),
         _world(this.ports, wishes),
         facts=this.facts,
         snapshot=seen.structs(),

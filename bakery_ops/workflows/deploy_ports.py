@@ -82,7 +82,7 @@ class Wishes(NamedTuple):
     """What the user asked of this deploy. `simulated`: nothing really runs there. `workers`: parallel writes.
 
     `recreate`, `prune_kinds`, `allow_mass_prune`: what may be deleted (see `rules.plan.plan`).
-    `rerun`: Jobs to run again although nothing changed.
+    `rerun`: Jobs to run again although nothing changed. `at_most`: so many start at one time; None: as the nodes allow.
     """
 
     only: tuple[str, ...] = ()
@@ -94,6 +94,7 @@ class Wishes(NamedTuple):
     allow_mass_prune: bool = False
     simulated: bool = False
     workers: int = 8
+    at_most: int | None = None
     options: Options = Options()
 
 

@@ -19,7 +19,7 @@ from bakery_ops.rules.outages import Outage
 from bakery_ops.rules.plan import Plan, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.workflows.ports import Requests
-from bakery_ops.workflows.trial import refused, trial
+from bakery_ops.workflows.trial import manager, refused, trial
 
 _READERS = 8
 # How the server says that a field of an object keeps its first value.
@@ -162,7 +162,7 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
 
     def ask(step: Step) -> str:
         node = graph[step.node]
-        answer = requests.apply(trial(node, step), dry_run=True, force=force)
+        answer = requests.apply(trial(node, step), dry_run=True, force=force, manager=manager(step))
         return "" if answer.status < 300 else f"{node.ref}: {refused(answer, node)}"
 
     with ThreadPoolExecutor(workers) as pool:

@@ -12,9 +12,10 @@ from bakery_ops.errors import BakeryError, TimedOut
 from bakery_ops.model.content import recorded_hash, stamped
 from bakery_ops.model.graph import Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
-from bakery_ops.model.manifest import Manifest
+from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.handover import HANDOVER_MANAGER, handover
 from bakery_ops.rules.plan import Step
+from bakery_ops.rules.restarts import RESTART_MANAGER, noted, restart
 from bakery_ops.rules.rollout.events import (
     ApplyAccepted,
     ApplyDropped,
@@ -61,25 +62,33 @@ class Carrier:
         if not self._is_open():
             return ApplyDropped(self._clock.now(), node.name)
         since = self._clock.now()
-        manifest = stamped(node.manifest, step.content_hash, fence=self._fence)
         try:
-            if step.replicas is not None:
-                kept = self._requests.apply(handover(node.manifest, step.replicas), manager=HANDOVER_MANAGER)
-                if kept.status >= 300:
-                    return ApplyRejected(self._clock.now(), node.name, *refusal(kept))
-            answer = self._requests.apply(manifest, force=self._force)
-            if answer.status >= 500:
-                answer = self._read_back(manifest, step.content_hash, answer)
+            answer = self._written(node, step)
         except TimedOut as error:
             return ApplyRejected(self._clock.now(), node.name, "Unreachable", str(error), unknown=True)
         except BakeryError as error:
             return ApplyRejected(self._clock.now(), node.name, "Refused", str(error))
         return self._answered(node, step, before, answer, since)
 
-    def _read_back(self, manifest: Manifest, digest: str, answer: Answer) -> Answer:
+    def _written(self, node: Node, step: Step) -> Answer:
+        if step.restart:
+            note = restart(node.manifest, step.restart, step.uid)
+            answer = self._requests.apply(note, manager=RESTART_MANAGER)
+            return self._settled(node.ref, answer, lambda body: noted(body) == step.restart)
+        if step.replicas is not None:
+            kept = self._requests.apply(handover(node.manifest, step.replicas), manager=HANDOVER_MANAGER)
+            if kept.status >= 300:
+                return kept
+        manifest = stamped(node.manifest, step.content_hash, fence=self._fence)
+        answer = self._requests.apply(manifest, force=self._force)
+        return self._settled(node.ref, answer, lambda body: recorded_hash(body) == step.content_hash)
+
+    def _settled(self, ref: ObjectRef, answer: Answer, landed: Callable[[Mapping[str, Any]], bool]) -> Answer:
         """A server error leaves the outcome open: the object itself decides. Raises TimedOut if it stays open."""
-        found = self._requests.read(manifest.ref)
-        if found.status == 404 or (found.status == 200 and recorded_hash(found.body) != digest):
+        if answer.status < 500:
+            return answer
+        found = self._requests.read(ref)
+        if found.status == 404 or (found.status == 200 and not landed(found.body)):
             return answer._replace(status=400)  # not carried out: a refusal like any other, safe to repeat
         if found.status != 200:
             raise TimedOut(f"the API server answered {answer.status} {answer.message}, and then {found.status}")

@@ -42,6 +42,7 @@ class Mint(Protocol):
     """Makes and judges values; the only one who sees them."""
 
     def make(self, spec: SecretSpec, live: Body | None, parts: Mapping[str, Body]) -> Minted: ...
+    def renew(self, spec: SecretSpec, live: Body, parts: Mapping[str, Body]) -> Manifest: ...
     def inspect(self, spec: SecretSpec, live: Body, authority: Body | None) -> Sequence[Remark]: ...
     def validity(self, live: Body) -> str: ...
 
@@ -74,7 +75,7 @@ def ensure(
         PreflightRefused: a database's password is gone while its volume still has it, or a part is unusable.
         OperationFailed: the server refuses a write.
     """
-    live = _read_all(requests, [spec.ref for spec in specs])
+    live = read_all(requests, [spec.ref for spec in specs])
     missing = [spec for spec in specs if live[spec.ref] is None]
     _refuse_lost_passwords(requests, missing)
     _refuse_foreign_authority(specs, live)
@@ -101,7 +102,7 @@ def ensure(
 
 def are_complete(requests: Requests, mint: Mint, specs: Sequence[SecretSpec]) -> bool:
     """Whether `ensure` would find nothing to write. Raises as `ensure` does, and writes nothing."""
-    live = _read_all(requests, [spec.ref for spec in specs])
+    live = read_all(requests, [spec.ref for spec in specs])
     known = {ref: body for ref, body in live.items() if body is not None}
     if len(known) < len(live):
         return False
@@ -119,14 +120,15 @@ def _ensure_one(
     minted = mint.make(spec, live, _parts(spec, known))
     if minted.manifest is None:
         return SecretRow(spec.ref.name, spec.purpose, SecretState.PRESENT), live or {}
-    _written(spec, requests.apply(minted.manifest))
+    require_written(spec, requests.apply(minted.manifest))
     if live is None:
         return SecretRow(spec.ref.name, spec.purpose, SecretState.CREATED), minted.manifest.body
     note = f"added {', '.join(minted.added)}"
     return SecretRow(spec.ref.name, spec.purpose, SecretState.EXTENDED, (note,)), minted.manifest.body
 
 
-def _written(spec: SecretSpec, answer: Answer) -> None:
+def require_written(spec: SecretSpec, answer: Answer) -> None:
+    """Raises: Forbidden, OperationFailed: the server refused it; no value is quoted."""
     if answer.status < 300:
         return
     remedy = ""
@@ -143,7 +145,7 @@ def _written(spec: SecretSpec, answer: Answer) -> None:
     )
 
 
-def _read_all(requests: Requests, refs: Sequence[ObjectRef]) -> dict[ObjectRef, Body | None]:
+def read_all(requests: Requests, refs: Sequence[ObjectRef]) -> dict[ObjectRef, Body | None]:
     """The live objects by ref; None where there is none. One LIST per kind and namespace.
 
     An account that may get and not list is asked for each. Raises OperationFailed when reading is refused.
@@ -184,7 +186,7 @@ def _refuse_lost_passwords(requests: Requests, missing: Iterable[SecretSpec]) ->
         for spec in missing
         for claim in spec.volumes
     }
-    present = _read_all(requests, list(claims))
+    present = read_all(requests, list(claims))
     lost = [
         f"{claims[ref].ref.name}: volume {ref.name} was initialised with its value" for ref in claims if present[ref]
     ]
@@ -213,7 +215,7 @@ def _refuse_foreign_authority(specs: Sequence[SecretSpec], live: Mapping[ObjectR
 
 def check(requests: Requests, mint: Mint, specs: Sequence[SecretSpec]) -> tuple[SecretRow, ...]:
     """How each secret stands in the cluster; nothing is changed, no value is shown."""
-    live = _read_all(requests, [spec.ref for spec in specs])
+    live = read_all(requests, [spec.ref for spec in specs])
     rows = []
     for spec in specs:
         body = live[spec.ref]

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bakery_ops.model.content import stamped
+from bakery_ops.model.contract import FIELD_MANAGER
 from bakery_ops.model.graph import Node
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.rules.handover import with_replicas
 from bakery_ops.rules.plan import ANEW, Step
+from bakery_ops.rules.restarts import RESTART_MANAGER, restart
 from bakery_ops.workflows.ports import Answer
 from bakery_ops.workflows.rollout_requests import refusal
 
@@ -22,6 +24,8 @@ def trial(node: Node, step: Step) -> Manifest:
     A field of it is immutable, so under its own name the server would refuse whatever it holds; and a refusal that
     comes only after the old object was deleted comes too late.
     """
+    if step.restart:
+        return restart(node.manifest, step.restart, step.uid)
     manifest = stamped(node.manifest, step.content_hash)
     if step.replicas is not None:
         return with_replicas(manifest, step.replicas)
@@ -30,6 +34,11 @@ def trial(node: Node, step: Step) -> Manifest:
     name = trial_name(node.ref.name)
     body = {**manifest.body, "metadata": {**manifest.body["metadata"], "name": name}}
     return replace(manifest, ref=node.ref._replace(name=name), body=body)
+
+
+def manager(step: Step) -> str:
+    """Under whose name the step will be sent, and so is tried."""
+    return RESTART_MANAGER if step.restart else FIELD_MANAGER
 
 
 def trial_name(name: str) -> str:

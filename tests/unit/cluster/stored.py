@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from tests.unit.cluster.scripted import Action, Drop, Say, ScriptedServer, Seen, status
@@ -15,6 +16,7 @@ class Stored:
     Attributes:
         lose: How many coming writes are carried out without being answered.
         silent: While True every request is refused with 503.
+        meanwhile: What somebody else does between the next read and its write.
     """
 
     def __init__(self, server: ScriptedServer, collection: str, name: str) -> None:
@@ -22,6 +24,7 @@ class Stored:
         self.history: list[dict[str, Any]] = []
         self.lose = 0
         self.silent = False
+        self.meanwhile: Callable[[], None] | None = None
         self.writes = 0
         self._version = 100
         self._lock = threading.RLock()
@@ -62,6 +65,9 @@ class Stored:
                 return status(503)
             if self.body is None:
                 return status(404, "NotFound", "not found")
+            act, self.meanwhile = self.meanwhile, None
+            if act is not None:
+                act()
             if seen.json["metadata"]["resourceVersion"] != self.body["metadata"]["resourceVersion"]:
                 return status(409, "Conflict", "the object has been modified")
             return self._write(seen, 200)

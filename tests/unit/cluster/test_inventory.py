@@ -82,3 +82,12 @@ def test_what_other_namespaces_hold_is_told_with_their_names(server: ScriptedSer
     high = ObjectRef("scheduling.k8s.io", "PriorityClass", "", "high")
     server.expect("GET", "/api/v1/configmaps", Say(200, {"items": [item("shop", WEB), item("other", high)]}))
     assert elsewhere(client.requests, "shop") == {high: "other"}
+
+
+def test_what_another_run_added_meanwhile_is_kept(stored: Stored, inventory: ApiInventory) -> None:
+    """I1: the write is refused, and what is added is added to what stands there by then."""
+    login = ObjectRef("", "Secret", "shop", "login")
+    inventory.write([NAMESPACE])
+    stored.meanwhile = lambda: stored.edit(data={"objects": "/Namespace//shop\napps/Deployment/shop/web\n"})
+    inventory.add([login])
+    assert set(inventory.read()) == {NAMESPACE, WEB, login}

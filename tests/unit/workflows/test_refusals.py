@@ -101,10 +101,10 @@ def test_whatever_words_the_server_has_for_a_field_that_stays_the_way_past_it_is
 class Strict(FakeCluster):
     """Knows a definition that no custom resource of the render meets."""
 
-    def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False) -> Answer:
+    def apply(self, manifest: Any, *, dry_run: bool = False, force: bool = False, **rest: Any) -> Answer:
         if dry_run and manifest.ref.kind == "Foo":
             return Answer(422, {}, "Invalid", "spec.size: Invalid value: 9")
-        return super().apply(manifest, dry_run=dry_run, force=force)
+        return super().apply(manifest, dry_run=dry_run, force=force, **rest)
 
 
 def test_a_custom_resource_is_tried_where_its_definition_stands_already() -> None:
