@@ -18,6 +18,7 @@ from bakery_ops.rules import outages
 from bakery_ops.rules.outages import Outage
 from bakery_ops.rules.plan import Plan, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.workflows.facts import classes
 from bakery_ops.workflows.ports import Requests
 from bakery_ops.workflows.trial import refused, trial
 
@@ -65,7 +66,7 @@ def classes_exist(graph: Graph, facts: ClusterFacts) -> None:
     storage = None if facts.storage_classes is None else {each.name for each in facts.storage_classes}
     missing = []
     for node in graph.values():
-        for kind, name in _classes(node):
+        for kind, name in classes(node):
             there = facts.ingress_classes if kind == "IngressClass" else storage
             if there is not None and name not in there and (kind, name) not in brought:
                 missing.append(f"{node.ref}: {kind} {name!r}; the cluster has {', '.join(sorted(there)) or 'none'}")
@@ -75,17 +76,6 @@ def classes_exist(graph: Graph, facts: ClusterFacts) -> None:
             details=missing,
             remedy="install the controller that brings the class, or name one that is there",
         )
-
-
-def _classes(node: Node) -> Iterator[tuple[str, str]]:
-    spec = node.manifest.spec
-    if node.ref.kind == "Ingress" and spec.get("ingressClassName"):
-        yield "IngressClass", spec["ingressClassName"]
-    claims = [spec] if node.ref.kind == "PersistentVolumeClaim" else []
-    claims += [template.get("spec") or {} for template in spec.get("volumeClaimTemplates") or ()]
-    for claim in claims:
-        if claim.get("storageClassName"):
-            yield "StorageClass", claim["storageClassName"]
 
 
 def names_resolve(requests: Requests) -> Outage | None:
