@@ -5,7 +5,7 @@ An annotation on the pod changes its life (`bakery-ia.dev/…`, values are Go du
     simulate-init-delay    how long each init container runs, default 50ms
     simulate-pull-delay    how long the images are pulled, default 0s
     simulate-ready-delay   from running to ready, default 200ms
-    simulate-run-time      how long a pod runs that has an end (a Job's, or one of `restartPolicy: Never`), default 300ms
+    simulate-run-time      how long a pod runs that has an end (a Job's, or one that is not restarted), default 300ms
     simulate               a failure to rehearse, see `failures.py`; taken off again, the pod lives on and becomes ready
 """
 

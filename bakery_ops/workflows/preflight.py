@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from bakery_ops.errors import BakeryError, Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.makers import Makers
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
 from bakery_ops.model.words import amount
@@ -23,6 +24,7 @@ from bakery_ops.workflows.ports import Requests
 from bakery_ops.workflows.trial import refused, trial
 
 _READERS = 8
+_ISSUERS = ("cert-manager.io/", "kubernetes.io/tls-acme")
 # How the server says that a field of an object keeps its first value.
 _FIXED = ("immutable", "updates to", "may not change")
 
@@ -109,24 +111,36 @@ def _dns_outage(requests: Requests) -> Outage | None:
 
 
 def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectRef]) -> None:
-    """Secrets and ConfigMaps that the render refers to but does not hold must be in the cluster by now.
+    """Secrets and ConfigMaps that the render refers to must be in it, in the cluster, or made by what the render runs.
 
     `known`: those that were seen or made a moment ago.
     """
-    wanted: dict[ObjectRef, str] = {}
+    wanted: dict[ObjectRef, list[Node]] = {}
     for node in graph.values():
         for reference in references(node.manifest):
-            is_configuration = reference.target.kind in ("Secret", "ConfigMap")
             is_brought = graph.by_ref(reference.target) is not None or reference.target in known
-            if is_configuration and not reference.optional and not is_brought:
-                wanted.setdefault(reference.target, node.name)
-    missing = [f"{ref} (for {wanted[ref]})" for ref in _absent(requests, tuple(wanted))]
+            if reference.target.is_configuration and not reference.optional and not is_brought:
+                wanted.setdefault(reference.target, []).append(node)
+    makers = Makers([node.manifest for node in graph.values()])
+    missing = [
+        f"{ref} (for {wanted[ref][0].name})"
+        for ref in _absent(requests, tuple(wanted))
+        if not all(makers.of(ref, node.manifest) or _is_issued(requests, node) for node in wanted[ref])
+    ]
     if missing:
         raise PreflightRefused(
             f"neither in the render nor in the cluster: {amount(len(missing), 'referenced object')}",
             details=sorted(missing),
             remedy="add them to the render, or create them first",
         )
+
+
+def _is_issued(requests: Requests, node: Node) -> bool:
+    """Whether cert-manager makes the certificate of this Ingress, as an annotation asks it to, and is there."""
+    if node.ref.kind != "Ingress" or not any(key.startswith(_ISSUERS) for key in node.manifest.annotations):
+        return False
+    certificate = ObjectRef("cert-manager.io", "Certificate", node.ref.namespace, node.ref.name)
+    return all(requests.served([certificate]).values())
 
 
 def _absent(requests: Requests, refs: Sequence[ObjectRef]) -> Iterator[ObjectRef]:
