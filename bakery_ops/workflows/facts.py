@@ -18,15 +18,15 @@ from bakery_ops.workflows.ports import Requests
 _DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
 
 
-def read_facts(requests: Requests, *, is_local: bool) -> ClusterFacts:
-    """The facts; what we may not read (RBAC) stays unknown, and no rule fails a node on what is unknown."""
+def read_facts(requests: Requests, known: ClusterFacts) -> ClusterFacts:
+    """`known` and what can be read; what we may not read (RBAC) stays unknown, and no rule fails a node on that."""
     storage = _listed(requests, "storage.k8s.io", "StorageClass")
     ingress = _listed(requests, "networking.k8s.io", "IngressClass")
-    return ClusterFacts(
+    return replace(
+        known,
         storage_classes=None if storage is None else tuple(_storage_class(item) for item in storage),
         ingress_classes=None if ingress is None else frozenset(item["metadata"]["name"] for item in ingress),
         machines=tuple(_machine(item) for item in _listed(requests, "", "Node") or ()),
-        is_local=is_local,
     )
 
 
