@@ -295,7 +295,7 @@ def _quick(opened: Opened, terminal: Terminal) -> Quick:
         is_free=_lease(opened, terminal).is_free,
         credentials=lambda: credentials_commands.complete(opened.connection, opened.rendered.manifests),
         facts=opened.facts,
-        is_local=opened.place.sandbox is not None,
+        known=opened.known,
     )
 
 

@@ -49,7 +49,12 @@ class Opened(NamedTuple):
         return ApiJournal(connection.transport, connection.retrier, self.rendered.profile.namespace)
 
     def facts(self) -> ClusterFacts:
-        return read_facts(self.connection.requests, is_local=self.place.sandbox is not None)
+        return read_facts(self.connection.requests, self.known)
+
+    @property
+    def known(self) -> ClusterFacts:
+        """What is known of the cluster without asking it."""
+        return ClusterFacts(is_local=self.place.sandbox is not None, is_simulated=self.place.simulated)
 
     def completed(self) -> Done:
         """Jobs that earlier runs saw complete, and that their TTL has removed."""

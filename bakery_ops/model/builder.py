@@ -10,9 +10,10 @@ from bakery_ops.errors import UsageError
 from bakery_ops.model import declared, inference, stages
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node, find_cycle
+from bakery_ops.model.makers import Makers
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.naming import Names
-from bakery_ops.model.references import references
+from bakery_ops.model.references import listed, references
 from bakery_ops.model.selection import Selection
 
 _REPORTED_CYCLES = 10
@@ -43,6 +44,7 @@ def build(manifests: Sequence[Manifest]) -> Built:
     for manifest in manifests:
         _definitions(world, manifest)
         _references(world, manifest)
+    _volumes(world)
     for manifest in manifests:
         if manifest.ref.is_workload:
             _before_pods(world, manifest)
@@ -54,6 +56,7 @@ def build(manifests: Sequence[Manifest]) -> Built:
     _break_cycles(world)
     _inferred(world)
     _migrations(world)
+    _made_later(world)
     _stages(world)
     nodes = (draft.node() for draft in world.drafts.values())
     return Built(Graph(nodes), tuple(world.problems), tuple(world.notes))
@@ -160,6 +163,19 @@ def _references(world: _World, manifest: Manifest) -> None:
             draft.needs.update(world.behind(reference.target))
 
 
+def _volumes(world: _World) -> None:
+    """A claim comes after the volumes of its class: without them it is told that nobody knows the class."""
+    by_class: dict[str, list[str]] = {}
+    for manifest in world.manifests:
+        if manifest.ref.kind == "PersistentVolume":
+            by_class.setdefault(manifest.spec.get("storageClassName") or "", []).append(world.names.of[manifest.ref])
+    for manifest in world.manifests if by_class else ():
+        claims = [manifest.spec] if manifest.ref.kind == "PersistentVolumeClaim" else []
+        claims += [claim.get("spec") or {} for claim in listed(manifest.spec, "volumeClaimTemplates")]
+        for claim in claims:
+            world.draft(manifest).after.update(by_class.get(claim.get("storageClassName") or "", ()))
+
+
 def _before_pods(world: _World, manifest: Manifest) -> None:
     """Permissions, quotas, defaults and policies that bear on a pod are there before it is."""
     draft = world.draft(manifest)
@@ -258,6 +274,23 @@ def _migrations(world: _World) -> None:
         before, then = world.draft(job), world.draft(workload)
         if not _reaches(world, before.name, then.name):
             then.needs.add(before.name)
+
+
+def _made_later(world: _World) -> None:
+    """What needs a Secret or ConfigMap that only comes while the render runs waits for the one that may make it."""
+    makers = Makers(world.manifests)
+    for manifest in world.manifests:
+        if not inference.applies(manifest):
+            continue
+        draft = world.draft(manifest)
+        for reference in references(manifest):
+            if reference.optional or not reference.target.is_configuration or reference.target in world.by_ref:
+                continue
+            for maker in makers.of(reference.target, manifest):
+                name = world.names.of[maker.ref]
+                if not _reaches(world, name, draft.name):
+                    draft.needs.add(name)
+                    break
 
 
 def _stages(world: _World) -> None:

@@ -36,6 +36,11 @@ class ObjectRef(NamedTuple):
         return self[:2] == ("batch", "Job")
 
     @property
+    def is_configuration(self) -> bool:
+        """Whether containers take settings or files from it."""
+        return self[:2] in (("", "ConfigMap"), ("", "Secret"))
+
+    @property
     def is_custom(self) -> bool:
         """Whether the kind is none of Kubernetes' own."""
         return "." in self.group and not self.group.endswith(".k8s.io")

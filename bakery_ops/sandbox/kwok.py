@@ -28,6 +28,7 @@ READY = '.status.conditions.[]? | select( .type == "Ready" ) | .status'
 INITIALIZED = '.status.conditions.[]? | select( .type == "Initialized" ) | .status'
 RUNNING_INIT = ".status.initContainerStatuses.[]? | select( .state.running ) | .name"
 OF_A_JOB = ".metadata.ownerReferences.[]? | .kind"
+RESTART_POLICY = ".spec.restartPolicy"
 WAITING_REASON = ".status.containerStatuses.[]? | .state.waiting.reason"
 RUNNING_SINCE = ".status.containerStatuses.[]? | .state.running.startedAt"
 

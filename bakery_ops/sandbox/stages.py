@@ -5,7 +5,7 @@ An annotation on the pod changes its life (`bakery-ia.dev/…`, values are Go du
     simulate-init-delay    how long each init container runs, default 50ms
     simulate-pull-delay    how long the images are pulled, default 0s
     simulate-ready-delay   from running to ready, default 200ms
-    simulate-run-time      how long a Job's pod runs, default 300ms
+    simulate-run-time      how long a pod runs that has an end (a Job's, or one that is not restarted), default 300ms
     simulate               a failure to rehearse, see `failures.py`; taken off again, the pod lives on and becomes ready
 """
 
@@ -17,9 +17,9 @@ from bakery_ops.sandbox.kwok import (
     ALIVE,
     INITIALIZED,
     LAST_END,
-    OF_A_JOB,
     PREFIX,
     READY,
+    RESTART_POLICY,
     RESTARTS,
     RUNNING,
     RUNNING_INIT,
@@ -139,7 +139,7 @@ def pod_stages() -> list[dict[str, Any]]:
                 where(".status.phase", "In", "Running"),
                 where(RUNNING_SINCE, "Exists"),
                 where(READY, "NotIn", "True"),
-                where(OF_A_JOB, "NotIn", "Job"),
+                where(RESTART_POLICY, "In", "Always"),
                 where(annotation("simulate"), "NotIn", *_NEVER_READY),
                 where(STILL_CRASHING, "NotIn", "true"),
             ],
@@ -148,12 +148,12 @@ def pod_stages() -> list[dict[str, Any]]:
             delay="simulate-ready-delay",
         ),
         stage(
-            "job-pod-succeeds",
+            "pod-succeeds",
             "Pod",
             [
                 ALIVE,
                 where(".status.phase", "In", "Running"),
-                where(OF_A_JOB, "In", "Job"),
+                where(RESTART_POLICY, "NotIn", "Always"),
                 where(RUNNING_SINCE, "Exists"),
                 where(annotation("simulate"), "NotIn", *_NEVER_DONE),
                 where(STILL_CRASHING, "NotIn", "true"),

@@ -62,6 +62,10 @@ def capacity(
     )
 
 
+_SHORTAGES = ("insufficient", "too many pods", "there is no node")
+_SHOWN = 5
+
+
 def prove_on_cluster(requests: Requests, graph: Graph) -> CapacityReport:
     """The proof against the nodes of a running cluster and the foreign pods on them.
 
@@ -76,14 +80,24 @@ def prove_on_cluster(requests: Requests, graph: Graph) -> CapacityReport:
         raise PreflightRefused(
             f"the platform does not fit the cluster's {amount(len(nodes), 'node')}",
             details=[*lines(report), *report.problems, *_placeless(report)],
-            remedy=report.advice[-1] if report.advice else "invoke capacity",
+            remedy=_remedy(report),
         )
     return report
 
 
 def _placeless(report: CapacityReport) -> Iterator[str]:
+    for name, count, reason in report.steady.unplaced[:_SHOWN]:
+        yield f"no place for {amount(count, 'pod')} of {name}: {reason}"
     reasons = {name: reason for row in report.phases for name, _, reason in row.unplaced}
     yield from (f"no place at all for {name}: {reasons[name]}" for name in report.never)
+
+
+def _remedy(report: CapacityReport) -> str:
+    """What would help: a larger node does not where selectors, taints or ports keep pods away."""
+    reasons = {reason for row in report.phases for _, _, reason in row.unplaced}
+    if reasons and not report.problems and not any(short in reason for reason in reasons for short in _SHORTAGES):
+        return "correct the selector, affinity, toleration or port of what is named above, or the labels of a node"
+    return report.advice[-1] if report.advice else "invoke capacity"
 
 
 def _pods(requests: Requests, graph: Graph) -> list[Mapping[str, Any]]:

@@ -24,6 +24,7 @@ from bakery_ops.rules.rollout.options import STREAMED_KINDS
 from bakery_ops.rules.rollout.result import RolloutResult, Status
 from bakery_ops.workflows import preflight, rollout, unchanged
 from bakery_ops.workflows.deploy_ports import Lock, Ports, Watchers, Wishes, as_planned
+from bakery_ops.workflows.facts import with_brought
 from bakery_ops.workflows.observe import (
     Snapshot,
     completed_so_far,
@@ -70,7 +71,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             if (standing := _standing(graph, wishes, ports, watchers)) is not None:
                 return standing
             part = graph.part(chosen) if chosen else graph
-            this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
+            this = _Deploy(graph, part, wishes, ports, watchers, with_brought(ports.facts(), graph, ports.requests))
             preflight.classes_exist(graph, this.facts)
             if part.workloads() and (outage := preflight.names_resolve(ports.requests)) is not None:
                 ports.say(f"{outage}; going on, since it may be starting")

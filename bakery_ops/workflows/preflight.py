@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from bakery_ops.errors import BakeryError, Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.makers import Makers
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
 from bakery_ops.model.words import amount
@@ -18,10 +19,12 @@ from bakery_ops.rules import outages
 from bakery_ops.rules.outages import Outage
 from bakery_ops.rules.plan import Plan, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.workflows.facts import classes
 from bakery_ops.workflows.ports import Requests
 from bakery_ops.workflows.trial import manager, refused, trial
 
 _READERS = 8
+_ISSUERS = ("cert-manager.io/", "kubernetes.io/tls-acme")
 # How the server says that a field of an object keeps its first value.
 _FIXED = ("immutable", "updates to", "may not change")
 
@@ -65,7 +68,7 @@ def classes_exist(graph: Graph, facts: ClusterFacts) -> None:
     storage = None if facts.storage_classes is None else {each.name for each in facts.storage_classes}
     missing = []
     for node in graph.values():
-        for kind, name in _classes(node):
+        for kind, name in classes(node):
             there = facts.ingress_classes if kind == "IngressClass" else storage
             if there is not None and name not in there and (kind, name) not in brought:
                 missing.append(f"{node.ref}: {kind} {name!r}; the cluster has {', '.join(sorted(there)) or 'none'}")
@@ -75,17 +78,6 @@ def classes_exist(graph: Graph, facts: ClusterFacts) -> None:
             details=missing,
             remedy="install the controller that brings the class, or name one that is there",
         )
-
-
-def _classes(node: Node) -> Iterator[tuple[str, str]]:
-    spec = node.manifest.spec
-    if node.ref.kind == "Ingress" and spec.get("ingressClassName"):
-        yield "IngressClass", spec["ingressClassName"]
-    claims = [spec] if node.ref.kind == "PersistentVolumeClaim" else []
-    claims += [template.get("spec") or {} for template in spec.get("volumeClaimTemplates") or ()]
-    for claim in claims:
-        if claim.get("storageClassName"):
-            yield "StorageClass", claim["storageClassName"]
 
 
 def names_resolve(requests: Requests) -> Outage | None:
@@ -119,24 +111,36 @@ def _dns_outage(requests: Requests) -> Outage | None:
 
 
 def references_exist(graph: Graph, requests: Requests, known: Collection[ObjectRef]) -> None:
-    """Secrets and ConfigMaps that the render refers to but does not hold must be in the cluster by now.
+    """Secrets and ConfigMaps that the render refers to must be in it, in the cluster, or made by what the render runs.
 
     `known`: those that were seen or made a moment ago.
     """
-    wanted: dict[ObjectRef, str] = {}
+    wanted: dict[ObjectRef, list[Node]] = {}
     for node in graph.values():
         for reference in references(node.manifest):
-            is_configuration = reference.target.kind in ("Secret", "ConfigMap")
             is_brought = graph.by_ref(reference.target) is not None or reference.target in known
-            if is_configuration and not reference.optional and not is_brought:
-                wanted.setdefault(reference.target, node.name)
-    missing = [f"{ref} (for {wanted[ref]})" for ref in _absent(requests, tuple(wanted))]
+            if reference.target.is_configuration and not reference.optional and not is_brought:
+                wanted.setdefault(reference.target, []).append(node)
+    makers = Makers([node.manifest for node in graph.values()])
+    missing = [
+        f"{ref} (for {wanted[ref][0].name})"
+        for ref in _absent(requests, tuple(wanted))
+        if not all(makers.of(ref, node.manifest) or _is_issued(requests, node) for node in wanted[ref])
+    ]
     if missing:
         raise PreflightRefused(
             f"neither in the render nor in the cluster: {amount(len(missing), 'referenced object')}",
             details=sorted(missing),
             remedy="add them to the render, or create them first",
         )
+
+
+def _is_issued(requests: Requests, node: Node) -> bool:
+    """Whether cert-manager makes the certificate of this Ingress, as an annotation asks it to, and is there."""
+    if node.ref.kind != "Ingress" or not any(key.startswith(_ISSUERS) for key in node.manifest.annotations):
+        return False
+    certificate = ObjectRef("cert-manager.io", "Certificate", node.ref.namespace, node.ref.name)
+    return all(requests.served([certificate]).values())
 
 
 def _absent(requests: Requests, refs: Sequence[ObjectRef]) -> Iterator[ObjectRef]:

@@ -25,6 +25,7 @@ from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.result import result
 from bakery_ops.rules.rollout.state import Rollout
 from bakery_ops.workflows import preflight
+from bakery_ops.workflows.facts import with_brought
 from bakery_ops.workflows.observe import Snapshot, judged, snapshot, unseen_places
 from bakery_ops.workflows.ports import Clock, Inventory, Journal, Requests
 from bakery_ops.workflows.rollout_scribe import OnChange, OnEvent, Scribe
@@ -41,14 +42,14 @@ class Quick(NamedTuple):
         is_free: Whether runs have been here before and none holds the lock now.
         credentials: All secrets the platform wants, or None when one has to be made or extended.
         facts: As for any deploy; only asked where a class is named that readiness looks at.
-        is_local: See ClusterFacts.
+        known: What is known of the cluster without asking it.
     """
 
     namespace: str
     is_free: Callable[[], bool]
     credentials: Callable[[], Collection[ObjectRef] | None]
     facts: Callable[[], ClusterFacts]
-    is_local: bool
+    known: ClusterFacts
 
 
 class Standing(NamedTuple):
@@ -83,7 +84,7 @@ def look(
     if credentials is None:
         return None
     preflight.references_exist(graph, requests, {*credentials, *seen.objects})
-    standing = _judged(graph, decided, seen, _facts(graph, quick), began)
+    standing = _judged(graph, decided, seen, _facts(graph, requests, quick), began)
     return standing if standing is not None and _is_calm(standing) else None
 
 
@@ -111,11 +112,11 @@ def report(
     return DeployReport(standing.plan, ended, VerifyReport(checks, clock.now() - standing.began))
 
 
-def _facts(graph: Graph, quick: Quick) -> ClusterFacts:
+def _facts(graph: Graph, requests: Requests, quick: Quick) -> ClusterFacts:
     """An Ingress is not ready without its class; for all else that stands, classes and nodes do not matter."""
     if not any(node.ref.kind == "Ingress" for node in graph.values()):
-        return ClusterFacts(is_local=quick.is_local)
-    facts = quick.facts()
+        return quick.known
+    facts = with_brought(quick.facts(), graph, requests)
     preflight.classes_exist(graph, facts)
     return facts
 

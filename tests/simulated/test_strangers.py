@@ -56,6 +56,7 @@ SETS = {
     "bazaar": Stranger(
         "bazaar", ("bazaar-front", "bazaar-back"), (("queue", "api"),), ("all.yaml", "name: unused", "configmap/unused")
     ),
+    "signer": Stranger("signer", ("signer",), (("gate-sign", "gate"),), ("gate.yaml", "name: smoke", "pod/smoke")),
 }
 
 

@@ -88,7 +88,7 @@ def live_machines(
         # Taints of the cluster's own say how the node is at this moment, which a proof is not about.
         taints = [taint for taint in listed(spec, "taints") if not str(taint.get("key")).startswith(_OF_THE_MOMENT)]
         if spec.get("unschedulable"):
-            taints.append({"key": _CORDONED, "effect": "NoSchedule"})
+            taints.append({"key": CORDONED, "effect": "NoSchedule"})
         found.append(
             Machine(
                 name,
@@ -101,5 +101,5 @@ def live_machines(
     return tuple(found)
 
 
-_CORDONED = "node.kubernetes.io/unschedulable"
+CORDONED = "node.kubernetes.io/unschedulable"
 _OF_THE_MOMENT = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")

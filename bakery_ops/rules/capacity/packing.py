@@ -145,9 +145,18 @@ def _pinned(state: _State, demand: Demand) -> str:
     return "" if wanted in ("", state.machine.name) else "bound to another node"
 
 
+def admits(machine: Machine, demand: Demand) -> bool:
+    """Whether the machine is one for this pod at all: taints, selector and affinity, not what is free there."""
+    return not (_untolerated(machine, demand) or _unselected(machine, demand))
+
+
 def _taints(state: _State, demand: Demand) -> str:
+    return _untolerated(state.machine, demand)
+
+
+def _untolerated(machine: Machine, demand: Demand) -> str:
     tolerations = list(listed(demand.spec, "tolerations"))
-    for taint in state.machine.taints:
+    for taint in machine.taints:
         if taint.get("effect") in ("NoSchedule", "NoExecute") and not any(_bears(each, taint) for each in tolerations):
             return f"untolerated taint {taint.get('key')}"
     return ""
@@ -162,13 +171,17 @@ def _bears(toleration: Mapping[str, Any], taint: Mapping[str, Any]) -> bool:
 
 
 def _selector(state: _State, demand: Demand) -> str:
-    labels = state.machine.labels
+    return _unselected(state.machine, demand)
+
+
+def _unselected(machine: Machine, demand: Demand) -> str:
+    labels = machine.labels
     wanted = demand.spec.get("nodeSelector") or {}
     affinity = (demand.spec.get("affinity") or {}).get("nodeAffinity") or {}
     required = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
     terms = required.get("nodeSelectorTerms")
     fits = all(labels.get(key) == value for key, value in wanted.items())
-    fits = fits and (terms is None or any(_term(term, state.machine) for term in terms))
+    fits = fits and (terms is None or any(_term(term, machine) for term in terms))
     return "" if fits else "node selector or affinity does not match"
 
 

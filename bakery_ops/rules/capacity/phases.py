@@ -10,11 +10,16 @@ from typing import Any, NamedTuple
 
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.references import listed
 from bakery_ops.model.selection import pod_labels
 from bakery_ops.rules.capacity.demand import Defaults, Demand, defaults, pod_limit, pod_request
-from bakery_ops.rules.capacity.machines import Machine
+from bakery_ops.rules.capacity.machines import CORDONED, Machine
+from bakery_ops.rules.capacity.packing import admits
 
 _LASTING = frozenset({"Deployment", "StatefulSet", "ReplicaSet", "ReplicationController", "DaemonSet", "Pod"})
+
+# The DaemonSet controller adds it to every pod (Kubernetes documentation, "DaemonSet", taints and tolerations).
+_EVERYWHERE = {"key": CORDONED, "operator": "Exists", "effect": "NoSchedule"}
 
 
 class Phase(NamedTuple):
@@ -96,8 +101,11 @@ class Load:
     def _copies(self, node: Node, count: int) -> Iterator[Demand]:
         pod = self._pods[node.name]
         if node.ref.kind == "DaemonSet":
+            # Its controller makes no pod for a node that is not meant, and ends there; a scheduler is not asked.
+            bearing = replace(pod, spec={**pod.spec, "tolerations": [*listed(pod.spec, "tolerations"), _EVERYWHERE]})
             for machine in self._machines:
-                yield replace(pod, pinned=machine.name)
+                if admits(machine, bearing):
+                    yield replace(bearing, pinned=machine.name)
             return
         for _ in range(count):
             yield pod

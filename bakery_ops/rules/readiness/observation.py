@@ -36,12 +36,14 @@ class ClusterFacts:
         storage_classes, ingress_classes: All there are, or None when they could not be read.
         machines: The cluster nodes, or () when they could not be read.
         is_local: No cloud stands behind it, so a LoadBalancer may stay without an address for good.
+        is_simulated: No program runs there, so nothing ever answers for an APIService.
     """
 
     storage_classes: tuple[StorageClassFacts, ...] | None = None
     ingress_classes: frozenset[str] | None = None
     machines: tuple[Machine, ...] = ()
     is_local: bool = False
+    is_simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,6 +273,61 @@ def test_an_operator_with_its_kind_and_webhook_is_ordered():
     assert graph["report"].needs == {"namespace/backups"}
 
 
+def test_what_mounts_a_secret_that_a_job_of_the_set_makes_waits_for_that_job():
+    """Permissions and words tell which: nothing of the set holds the Secret."""
+    graph = stranger("signer/gate.yaml", namespace="signer")
+    assert graph["gate"].needs == {"gate-sign"}
+    assert not graph["gate-enroll"].needs
+
+
+def test_a_claim_comes_after_the_volumes_of_its_class():
+    graph = stranger("signer/gate.yaml", namespace="signer")
+    assert "persistentvolume/signer-audit" in graph["persistentvolumeclaim/audit"].after
+
+
+def claimant(name="web", **more):
+    volume = {"name": "v", "secret": {"secretName": "web-tls"}}
+    return pods("Deployment", name, spec={"volumes": [volume], **more})
+
+
+def grant(verbs, *, kind="ClusterRole", role="operator", account="operator"):
+    rules = [{"apiGroups": [""], "resources": ["secrets", "pods"], "verbs": verbs}]
+    api, ref = "rbac.authorization.k8s.io/v1", {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role}
+    subjects = [{"kind": "ServiceAccount", "name": account, "namespace": "shop"}]
+    return body(kind, role, api, rules=rules), body(f"{kind}Binding", role, api, roleRef=ref, subjects=subjects)
+
+
+def operator(kind="Deployment", account="operator", **more):
+    return pods(kind, "operator", image="operator", spec={"serviceAccountName": account}, **more)
+
+
+@pytest.mark.parametrize(
+    ("others", "needs"),
+    [
+        ((body("Certificate", "web", "cert-manager.io/v1", spec={"secretName": "web-tls"}),), {"certificate/web"}),
+        ((body("SealedSecret", "web-tls", "bitnami.com/v1alpha1", spec={}),), {"sealedsecret/web-tls"}),
+        ((body("Certificate", "web", "cert-manager.io/v1", namespace="far", spec={"secretName": "web-tls"}),), set()),
+        ((*grant(["get", "create"]), operator()), {"operator"}),
+        ((*grant(["*"], kind="Role"), operator()), {"operator"}),
+        ((*grant(["get", "list"]), operator()), set()),
+        ((*grant(["create"]), operator(account="somebody")), set()),
+        # What mounts it itself cannot start without it.
+        ((*grant(["create"]), claimant("twin", serviceAccountName="operator")), set()),
+        # What is there needs nobody.
+        ((*grant(["create"]), operator("Job"), body("Secret", "web-tls")), set()),
+    ],
+)  # fmt: skip
+def test_a_secret_that_comes_later_is_waited_for_where_it_can_come_from(others, needs):
+    graph = build_graph(manifests(claimant(), *others))
+    assert graph["web"].needs == needs
+
+
+def test_a_maker_that_itself_waits_is_not_waited_for():
+    waiting = operator(env=[{"name": "WEB_HOST", "value": "web"}])
+    graph = build_graph(manifests(claimant(), service("web"), waiting, *grant(["create"])))
+    assert (graph["web"].needs, graph["operator"].needs) == (set(), {"web"})
+
+
 @pytest.mark.parametrize(
     "container",
     [

@@ -91,3 +91,19 @@ def test_foreign_pods_take_room_and_our_own_do_not_count_twice():
         prove_on_cluster(world.cluster, graph)
     assert caught.value.exit_code == 4
     assert any("would stay Pending" in line for line in caught.value.details)
+
+
+def test_a_pod_that_no_node_is_meant_for_is_named_with_the_reason_and_no_larger_node_is_proposed():
+    picky = deployment("picky")
+    picky["spec"]["template"]["spec"]["nodeSelector"] = {"disk": "ssd"}
+    with pytest.raises(PreflightRefused) as caught:
+        prove_on_cluster(World().cluster, build_graph(manifests(deployment("web"), picky)))
+    assert "no place for 1 pod of picky: node selector or affinity does not match" in caught.value.details
+    assert "labels of a node" in caught.value.remedy
+
+
+def test_a_shortage_is_named_with_its_workload_and_what_is_largest():
+    with pytest.raises(PreflightRefused) as caught:
+        prove_on_cluster(World().cluster, build_graph(manifests(deployment("web", replicas=6))))
+    assert "no place for 2 pods of web: insufficient cpu" in caught.value.details
+    assert "one node of" in caught.value.remedy

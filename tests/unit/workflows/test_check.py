@@ -451,6 +451,29 @@ def test_a_namespace_that_the_render_does_not_use_is_refused(namespace, rule, sa
     assert (found.rule, found.severity, found.message) == (rule, Severity.REFUSED, says)
 
 
+@pytest.mark.parametrize(("strict", "severity"), [(False, Severity.WARNING), (True, Severity.PREFLIGHT)])
+def test_permissions_in_a_namespace_of_the_clusters_own_are_what_operators_bring(strict, severity):
+    """cert-manager elects its leader in kube-system; a ClusterRoleBinding, which gives more, is not refused either."""
+    rbac = "rbac.authorization.k8s.io/v1"
+    role = body("Role", "leader", rbac, labels={"app": "operator"}, rules=[])
+    role["metadata"]["namespace"] = "kube-system"
+    (found,) = [
+        each for each in judge(clean() | {"role": role}, strict=strict).findings if each.subject == "role/leader"
+    ]
+    assert (found.rule, found.severity) == ("cluster-scoped", severity)
+    assert "permissions in the namespace kube-system" in found.message
+    role["metadata"]["labels"] = LABELS
+    (found,) = judge(clean() | {"role": role}).findings
+    assert (found.rule, found.severity) == ("protected-namespace", Severity.REFUSED)
+
+
+def test_an_object_that_names_the_clusters_namespace_itself_is_not_moved_by_the_flag():
+    bodies = clean()
+    put("settings.metadata.namespace", "default")(bodies)
+    found = next(each for each in judge(bodies).findings if each.rule == "protected-namespace")
+    assert "it names that namespace itself" in found.remedy
+
+
 def test_a_render_of_the_whole_cluster_uses_no_namespace_and_needs_none():
     manifests = load(json.dumps(body("PriorityClass", "high", "scheduling.k8s.io/v1", value=1)), "r", namespace="shop")
     assert check(manifests, namespace="shop", strict=False).findings == ()

@@ -1,5 +1,7 @@
 """What the render refers to and does not hold is asked for by name, and nothing of it is read."""
 
+from contextlib import nullcontext
+
 import pytest
 
 from bakery_ops.errors import Forbidden, OperationFailed, PreflightRefused
@@ -54,6 +56,43 @@ def test_one_list_of_names_per_kind_is_enough():
         cluster.put({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}})
     references_exist(graph(), cluster, ())
     assert cluster.calls == [("names", None), ("names", None)]
+
+
+SEALED = (
+    "\n---\n{apiVersion: bitnami.com/v1alpha1, kind: SealedSecret, metadata: {name: login, namespace: shop}, spec: {}}"
+)
+
+
+def test_what_a_custom_resource_of_the_render_becomes_is_not_missed(cluster):
+    references_exist(build_graph(load(TEXT + SEALED, "render", namespace="shop")), cluster, ())
+
+
+INGRESS = """
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web, namespace: shop, annotations: {%s}}
+spec: {tls: [{secretName: web-tls}], defaultBackend: {service: {name: web, port: {number: 80}}}}
+"""
+
+
+class WithoutIssuer(FakeCluster):
+    def served(self, refs):
+        return {(ref.group, ref.kind): ref.group != "cert-manager.io" for ref in refs}
+
+
+@pytest.mark.parametrize(
+    ("world", "annotation", "is_refused"),
+    [
+        (FakeCluster, "cert-manager.io/cluster-issuer: letsencrypt", False),
+        (FakeCluster, 'kubernetes.io/tls-acme: "true"', False),
+        (FakeCluster, "example.org/note: none", True),
+        (WithoutIssuer, "cert-manager.io/cluster-issuer: letsencrypt", True),
+    ],
+)
+def test_a_certificate_that_an_issuer_of_the_cluster_makes_is_not_missed(world, annotation, is_refused):
+    graph = build_graph(load(INGRESS % annotation, "render", namespace="shop"))
+    with pytest.raises(PreflightRefused) if is_refused else nullcontext():
+        references_exist(graph, world(), ())
 
 
 def test_what_was_seen_a_moment_ago_is_not_asked_for(cluster):

@@ -13,6 +13,7 @@ from bakery_ops.rules.plan import plan
 from bakery_ops.rules.readiness import ClusterFacts
 from bakery_ops.rules.readiness.observation import StorageClassFacts
 from bakery_ops.workflows import preflight
+from bakery_ops.workflows.facts import with_brought
 from bakery_ops.workflows.ports import Answer
 from tests.fakes import FakeCluster
 from tests.rollouts import node
@@ -49,6 +50,29 @@ def test_a_class_that_the_render_brings_or_that_nobody_could_read_is_not_missed(
     preflight.classes_exist(Graph([wants, node("nginx", "IngressClass")]), FACTS)
     claims = node("files", "PersistentVolumeClaim", spec={"storageClassName": "slow"})
     preflight.classes_exist(Graph([claims]), ClusterFacts())
+
+
+def test_what_the_render_brings_counts_as_there_for_the_rules_of_readiness_too() -> None:
+    """Facts are read once, before the classes of the render are written."""
+    slow = node("slow", "StorageClass")
+    slow.manifest.body["volumeBindingMode"] = "WaitForFirstConsumer"
+    facts = with_brought(FACTS, Graph([slow, node("nginx", "IngressClass")]), FakeCluster())
+    assert facts.storage_classes == (FAST, StorageClassFacts("slow", is_default=False, waits_for_consumer=True))
+    assert facts.ingress_classes == {"traefik", "nginx"}
+    assert with_brought(ClusterFacts(), Graph([slow]), FakeCluster()) == ClusterFacts()
+
+
+def test_a_volume_may_go_by_a_class_that_no_object_describes() -> None:
+    """As in the Kubernetes tutorial on volumes: `storageClassName: manual` on both sides and no StorageClass."""
+    claims = node("files", "PersistentVolumeClaim", spec={"storageClassName": "manual"})
+    volume = node("disk", "PersistentVolume", spec={"storageClassName": "manual"})
+    here = Graph([claims, volume])
+    preflight.classes_exist(here, with_brought(FACTS, here, FakeCluster()))
+    alone, cluster = Graph([claims]), FakeCluster()
+    with pytest.raises(PreflightRefused):
+        preflight.classes_exist(alone, with_brought(FACTS, alone, cluster))
+    cluster.apply(volume.manifest)
+    preflight.classes_exist(alone, with_brought(FACTS, alone, cluster))
 
 
 class Refusing(FakeCluster):

@@ -74,7 +74,7 @@ class Platform:
 
     @property
     def quick(self) -> Quick:
-        return Quick("bakery-ia", lambda: self.is_free, lambda: self.credentials, ClusterFacts, False)
+        return Quick("bakery-ia", lambda: self.is_free, lambda: self.credentials, ClusterFacts, ClusterFacts())
 
     def look(self) -> Standing | None:
         cluster = self.cluster

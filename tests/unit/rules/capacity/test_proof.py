@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -107,6 +108,19 @@ def test_a_daemon_set_runs_once_on_every_node():
     found = report(workload("DaemonSet", "agent"), nodes=("4cpu,8Gi", "4cpu,8Gi", "4cpu,8Gi"))
     assert cpu(found, "steady state") == 3
     assert found.steady.fits
+
+
+def test_a_daemon_set_has_no_pod_on_a_node_that_it_does_not_mean():
+    """Its controller looks at selector and taints itself: nothing stays Pending."""
+    found = report(workload("DaemonSet", "gpu", pod={"nodeSelector": {"gpu": "yes"}}), nodes=("4cpu,8Gi", "4cpu,8Gi"))
+    assert (cpu(found, "steady state"), found.verdict) == (0, Verdict.FITS)
+
+
+def test_a_daemon_set_runs_on_a_cordoned_node_too():
+    nodes = machines([node_size("4cpu,8Gi")])
+    cordoned = replace(nodes[0], taints=({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"},))
+    found = prove(graph(workload("DaemonSet", "agent")), [cordoned])
+    assert (cpu(found, "steady state"), found.verdict) == (1, Verdict.FITS)
 
 
 def test_what_does_not_fit_is_told_with_the_shortage_and_the_node_that_would_do():

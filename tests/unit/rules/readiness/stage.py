@@ -244,7 +244,8 @@ def _facts(said: Tree) -> ClusterFacts:
             Machine(**{**entry, "taints": tuple(Taint(**taint) for taint in entry.get("taints", ()))})
             for entry in said.get("machines", ())
         ),
-        said.get("is_local", False),
+        is_local=said.get("is_local", False),
+        is_simulated=said.get("is_simulated", False),
     )
 
 
