@@ -65,8 +65,9 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     chosen = chosen_nodes(graph, wishes.only)
     _require_known(graph, chosen, wishes.recreate)
     preflight.kinds_are_served(ports.requests, graph)
+    made: list[str] = []
     with ExitStack() as held:
-        with preflight.permitted(graph, ports.lacking):
+        with preflight.telling_made(made), preflight.permitted(graph, ports.lacking):
             if (standing := _standing(graph, wishes, ports, watchers)) is not None:
                 return standing
             part = graph.part(chosen) if chosen else graph
@@ -77,7 +78,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             ports.prove_capacity(part)
             if wishes.dry_run:
                 return DeployReport(_decide(this)[0])
-            _namespaces(graph, ports)
+            _namespaces(graph, ports, made)
             lock = held.enter_context(ports.lock())
             decided, seen = _prepare(this)
         return _act(this, decided, seen, lock)
@@ -208,10 +209,11 @@ def chosen_nodes(graph: Graph, only: Sequence[str]) -> frozenset[str]:
     return graph.upstream([*needed, *own])
 
 
-def _namespaces(graph: Graph, ports: Ports) -> None:
+def _namespaces(graph: Graph, ports: Ports, made: list[str]) -> None:
     """Lock, inventory and journal live in the namespace, so it comes before them, also where the render has none.
 
-    Applying one twice changes nothing. Raises: PreflightRefused when it cannot be made.
+    Applying one twice changes nothing. `made` gets the names of those that were not there before.
+    Raises: PreflightRefused when it cannot be made.
     """
     wanted = {node.ref: node.manifest for node in graph.values() if node.ref.kind == "Namespace"}
     home = ObjectRef("", "Namespace", "", ports.namespace)
@@ -224,6 +226,7 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
         answer = ports.requests.apply(manifest)
         if answer.status >= 300:
             raise PreflightRefused(f"cannot create namespace {ref.name}: {': '.join(refusal(answer))}")
+        made.append(ref.name)
         ports.say(f"namespace {ref.name} created")
 
 

@@ -39,6 +39,23 @@ def permitted(graph: Graph, lacking: Callable[[Graph], Sequence[str]]) -> Iterat
         ) from error
 
 
+@contextmanager
+def telling_made(namespaces: Sequence[str]) -> Iterator[None]:
+    """A refusal also tells which namespaces were made on the way to it.
+
+    They are not deleted again: by then somebody else may rely on them, and a Namespace goes only when it is named (I2).
+    """
+    try:
+        yield
+    except BakeryError as error:
+        error.details += tuple(
+            f"created on the way and kept: namespace {name}, since nothing can be tried in one that is not there;"
+            f" kubectl delete namespace {name} removes it"
+            for name in namespaces
+        )
+        raise
+
+
 def kinds_are_served(requests: Requests, graph: Graph) -> None:
     defined = {
         (node.manifest.spec["group"], node.manifest.spec["names"]["kind"])
@@ -174,7 +191,7 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         if any("FieldConflict" in problem for problem in problems):
             remedy += "; --force-conflicts takes over what another manager owns"
         raise PreflightRefused(
-            f"the API server would refuse {len(problems)} of {amount(len(steps), 'object')}; nothing was changed",
+            f"the API server would refuse {len(problems)} of {amount(len(steps), 'object')}; none of the platform was written",
             details=problems,
             remedy=remedy,
         )

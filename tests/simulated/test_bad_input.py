@@ -100,6 +100,17 @@ def test_everything_that_the_server_would_refuse_is_in_one_report(place: Place) 
     assert place.uids() == before
 
 
+def test_a_refusal_tells_of_the_namespace_that_it_leaves_behind(place: Place) -> None:
+    """F23: without the namespace the server would answer 404 to every dry run, and to the lock."""
+    external = "apiVersion: v1\nkind: Service\nmetadata: {name: out}\nspec: {type: ExternalName}\n"
+    refused = place.deploy(settings(1), external)
+    assert (refused.returncode, place.exists(), place.uids()) == (4, True, {})
+    assert f"created on the way and kept: namespace {place.namespace}" in refused.stderr, refused.stderr
+    again = place.deploy(settings(1), external)
+    assert (again.returncode, "created on the way" in again.stderr) == (4, False), again.stderr
+    assert all("nothing was changed" not in each.stderr for each in (refused, again))
+
+
 def test_all_missing_kinds_are_named_and_not_even_the_namespace_is_made(place: Place) -> None:
     """B9"""
     strange = [
