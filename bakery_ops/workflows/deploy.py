@@ -22,7 +22,7 @@ from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS
 from bakery_ops.rules.rollout.result import RolloutResult, Status
-from bakery_ops.workflows import preflight, rollout, unchanged
+from bakery_ops.workflows import definitions, preflight, rollout, unchanged
 from bakery_ops.workflows.deploy_ports import Lock, Ports, Watchers, Wishes, as_planned
 from bakery_ops.workflows.observe import (
     Snapshot,
@@ -107,6 +107,7 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
     recorded = ports.inventory.read(seen.objects)
     ours = {*recorded} - gone(seen, recorded) | {node.ref for node in this.graph.values()}
     ports.inventory.write(sorted(ours))
+    _try_custom_resources(this, decided, lock)
     if ports.recording is not None:
         ports.recording.begin(decided)
     result = _roll_out(this, decided, seen, lock)
@@ -115,6 +116,21 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
     # Also where nothing was pruned: somebody may have deleted it meanwhile. What is recorded already is not written.
     ports.inventory.write(sorted(ours - {ref for ref, why_kept in result.pruned.items() if not why_kept}))
     return DeployReport(decided, result, _prove(this, decided, seen, result))
+
+
+def _try_custom_resources(this: _Deploy, decided: Plan, lock: Lock) -> None:
+    ports, wishes = this.ports, this.wishes
+    definitions.try_what_they_define(
+        this.graph,
+        decided,
+        ports.requests,
+        ports.clock,
+        fence=lock.transitions,
+        force=wishes.force_conflicts,
+        workers=wishes.workers,
+        may_write=lambda: lock.is_held,
+        say=ports.say,
+    )
 
 
 def _explained(this: _Deploy, result: RolloutResult) -> RolloutResult:

@@ -16,10 +16,11 @@ from bakery_ops.model.references import references
 from bakery_ops.model.words import amount
 from bakery_ops.rules import outages
 from bakery_ops.rules.outages import Outage
-from bakery_ops.rules.plan import Plan, Step
+from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.workflows.definitions import needed_by
 from bakery_ops.workflows.ports import Requests
-from bakery_ops.workflows.trial import refused, trial
+from bakery_ops.workflows.trial import refusals
 
 _READERS = 8
 # How the server says that a field of an object keeps its first value.
@@ -175,15 +176,8 @@ def _absent(requests: Requests, refs: Sequence[ObjectRef]) -> Iterator[ObjectRef
 def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bool, workers: int) -> None:
     """Ask the server to refuse now what it would refuse later: nothing is written when one object is wrong."""
     changed = frozenset(step.node for step in decided.changes)
-    steps = [step for step in decided.changes if not _needs_definition(graph, graph[step.node], changed)]
-
-    def ask(step: Step) -> str:
-        node = graph[step.node]
-        answer = requests.apply(trial(node, step), dry_run=True, force=force)
-        return "" if answer.status < 300 else f"{node.ref}: {refused(answer, node)}"
-
-    with ThreadPoolExecutor(workers) as pool:
-        problems = [problem for problem in pool.map(ask, steps) if problem]
+    steps = [step for step in decided.changes if not needed_by(graph, graph[step.node], changed)]
+    problems = [found.text for found in refusals(requests, graph, steps, force=force, workers=workers)]
     if problems:
         remedy = "correct the objects named above, then run the same command again"
         if any(word in problem for problem in problems for word in _FIXED):
@@ -191,12 +185,8 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         if any("FieldConflict" in problem for problem in problems):
             remedy += "; --force-conflicts takes over what another manager owns"
         raise PreflightRefused(
-            f"the API server would refuse {len(problems)} of {amount(len(steps), 'object')}; none of the platform was written",
+            f"the API server would refuse {len(problems)} of {amount(len(steps), 'object')};"
+            " none of the platform was written",
             details=problems,
             remedy=remedy,
         )
-
-
-def _needs_definition(graph: Graph, node: Node, changed: frozenset[str]) -> bool:
-    """Whether the server will only know what this is when the definition beside it has been written."""
-    return any(graph[name].ref.kind == "CustomResourceDefinition" for name in node.needs & changed)

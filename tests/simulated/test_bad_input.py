@@ -111,6 +111,60 @@ def test_a_refusal_tells_of_the_namespace_that_it_leaves_behind(place: Place) ->
     assert all("nothing was changed" not in each.stderr for each in (refused, again))
 
 
+DEFINITION = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: ovens.NAME.example}
+spec:
+  group: NAME.example
+  scope: Namespaced
+  names: {kind: Oven, plural: ovens}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            x-kubernetes-validations: [{rule: "self.low <= self.high", message: low must not exceed high}]
+            properties: {low: {type: integer}, high: {type: integer, maximum: 300}}
+"""
+
+
+def oven(group: str, name: str, *, low: int, high: int, more: str = "") -> str:
+    spec = f"{{low: {low}, high: {high}{more}}}"
+    return f"apiVersion: {group}.example/v1\nkind: Oven\nmetadata: {{name: {name}}}\nspec: {spec}\n"
+
+
+def test_what_a_definition_of_the_same_render_forbids_is_refused_before_all_but_the_definition(place: Place) -> None:
+    """F23: and the same when a later render changes the definition."""
+    group = place.namespace
+    kind = DEFINITION.replace("NAME", group)
+    refused = place.deploy(
+        kind,
+        settings(1),
+        oven(group, "a", low=1, high=2),
+        oven(group, "b", low=9, high=1),
+        oven(group, "c", low=1, high=999),
+    )
+    assert (refused.returncode, place.uids()) == (4, {}), refused.stdout + refused.stderr
+    assert "would refuse 2 of 3 custom resources; only their definitions were written" in refused.stderr
+    assert "oven/b: Invalid" in refused.stderr
+    assert "low must not exceed high" in refused.stderr
+    assert "oven/c: Invalid" in refused.stderr
+    mended = place.deploy(kind, settings(1), oven(group, "a", low=1, high=2))
+    assert (mended.returncode, set(place.uids())) == (0, {"ConfigMap/settings-1"}), mended.stdout + mended.stderr
+    wider = kind.replace("high: {type", "fuel: {type: string}, high: {type")
+    grown = oven(group, "a", low=1, high=2, more=", fuel: wood")
+    assert place.deploy(wider, settings(1), grown).returncode == 0
+    text = kubectl(place.cluster.kubeconfig, "get", f"ovens.{group}.example", "a", "-n", place.namespace, "-o", "json")
+    assert json.loads(text)["spec"]["fuel"] == "wood"
+    kubectl(place.cluster.kubeconfig, "delete", "crd", f"ovens.{group}.example", "--wait=false")
+
+
 def test_all_missing_kinds_are_named_and_not_even_the_namespace_is_made(place: Place) -> None:
     """B9"""
     strange = [
