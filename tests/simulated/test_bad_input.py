@@ -59,6 +59,12 @@ class Place:
         ]
         return {f"{item['kind']}/{item['metadata']['name']}": item["metadata"]["uid"] for item in items}
 
+    def kubectl(self, *words: str) -> str:
+        return kubectl(self.cluster.kubeconfig, "--namespace", self.namespace, *words)
+
+    def version(self, name: str) -> str:
+        return self.kubectl("get", "configmap", name, "--output", "jsonpath={.metadata.resourceVersion}")
+
     def exists(self) -> bool:
         return self.namespace in kubectl(self.cluster.kubeconfig, "get", "namespaces", "--output", "name")
 
@@ -206,3 +212,20 @@ def test_data_that_left_the_render_stays_until_its_kind_is_named(place: Place) -
     named = place.deploy(other, *rest, flags=("--prune-kind", "Secret"))
     assert named.returncode == 0
     assert ("Secret/login" in place.uids(), "Secret/other" in place.uids()) == (False, True)
+
+
+def test_what_a_finalizer_holds_is_never_called_gone(place: Place) -> None:
+    rest = list(map(settings, range(5)))
+    held = settings(9).replace("{name: settings-9}", "{name: settings-9, finalizers: [example.com/never]}")
+    assert place.deploy(*rest, held).returncode == 0
+    pruned = place.deploy(*rest)
+    said = "left the render, and is still being deleted: waits for its finalizers example.com/never"
+    assert (pruned.returncode, f"settings-9: {said}" in pruned.stdout) == (0, True), pruned.stdout
+    before = place.version("settings-9")
+    again = place.deploy(*rest)
+    said = "it is being deleted already, and waits for its finalizers example.com/never"
+    assert (again.returncode, said in again.stdout) == (0, True), again.stdout
+    assert place.version("settings-9") == before
+    place.kubectl("patch", "configmap", "settings-9", "--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
+    last = place.deploy(*rest)
+    assert (last.returncode, "settings-9" in last.stdout) == (0, False), last.stdout
