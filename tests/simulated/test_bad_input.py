@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -229,3 +230,33 @@ def test_what_a_finalizer_holds_is_never_called_gone(place: Place) -> None:
     place.kubectl("patch", "configmap", "settings-9", "--type=merge", "--patch", '{"metadata": {"finalizers": null}}')
     last = place.deploy(*rest)
     assert (last.returncode, "settings-9" in last.stdout) == (0, False), last.stdout
+
+
+HOOK = """\
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: everything-in-NAME}
+webhooks:
+- name: all.example.com
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  timeoutSeconds: 2
+  clientConfig: {service: {name: nobody, namespace: NAME, path: /}}
+  namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: NAME}}
+  rules: [{apiGroups: ["*"], apiVersions: ["*"], operations: ["*"], resources: [configmaps, leases]}]
+"""
+
+
+def test_a_webhook_over_everything_that_is_down_is_one_cause(place: Place) -> None:
+    """F24: it holds up the objects, the renewal of the lock and the journal, each of which would wait as long again.
+
+    The objects come after a workload, so that the server knows the webhook by then.
+    """
+    hook, name = HOOK.replace("NAME", place.namespace), f"everything-in-{place.namespace}"
+    needs = f"annotations: {{config.kubernetes.io/depends-on: apps/namespaces/{place.namespace}/Deployment/web}}"
+    held = [settings(number).replace("{name:", f"{{{needs}, name:") for number in range(3)]
+    ended = place.deploy(hook, WEB, *held, BAKERY_RETRY_SECONDS="12", BAKERY_LOCK_SECONDS="6")
+    place.kubectl("delete", "validatingwebhookconfiguration", name)
+    causes = re.findall(r"^(the API server refuses 3 objects|\S+ is down|\S+ has failed).*", ended.stdout, re.MULTILINE)
+    assert (ended.returncode, causes) == (3, ["the API server refuses 3 objects"]), ended.stdout + ended.stderr
+    assert 'failed calling webhook "all.example.com"' in ended.stdout
