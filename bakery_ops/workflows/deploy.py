@@ -73,6 +73,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             part = graph.part(chosen) if chosen else graph
             this = _Deploy(graph, part, wishes, ports, watchers, ports.facts())
             preflight.classes_exist(graph, this.facts)
+            preflight.owners_exist(ports.requests, part)
             if part.workloads() and (outage := preflight.names_resolve(ports.requests)) is not None:
                 ports.say(f"{outage}; going on, since it may be starting")
             ports.prove_capacity(part)

@@ -5,12 +5,14 @@ Each check reports all it finds at once, and raises PreflightRefused; none chang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from bakery_ops.errors import BakeryError, Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.kinds import group_of
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
 from bakery_ops.model.words import amount
@@ -104,6 +106,28 @@ def _classes(node: Node) -> Iterator[tuple[str, str]]:
     for claim in claims:
         if claim.get("storageClassName"):
             yield "StorageClass", claim["storageClassName"]
+
+
+def owners_exist(requests: Requests, graph: Graph) -> None:
+    """An object all of whose owners are not there is deleted by garbage collection as soon as it is written."""
+    lost = []
+    for node in graph.values():
+        owners = node.manifest.body["metadata"].get("ownerReferences") or ()
+        if owners and not any(_is_there(requests, node.ref, owner) for owner in owners):
+            named = ", ".join(f"{owner.get('kind')}/{owner.get('name')} of UID {owner.get('uid')}" for owner in owners)
+            lost.append(f"{node.ref}: owned by {named}")
+    if lost:
+        raise PreflightRefused(
+            f"the cluster would delete {amount(len(lost), 'object')} at once: their owners do not exist",
+            details=lost,
+            remedy="remove metadata.ownerReferences: its UIDs are of one cluster, and a copy names what is not there",
+        )
+
+
+def _is_there(requests: Requests, ref: ObjectRef, owner: Mapping[str, Any]) -> bool:
+    group = group_of(str(owner.get("apiVersion", "")))
+    found = requests.read(ObjectRef(group, str(owner.get("kind")), ref.namespace, str(owner.get("name"))))
+    return found.status != 404 and (found.body.get("metadata") or {}).get("uid") in (None, owner.get("uid"))
 
 
 def names_resolve(requests: Requests) -> Outage | None:

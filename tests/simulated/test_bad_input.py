@@ -247,6 +247,23 @@ webhooks:
 """
 
 
+def test_an_owner_that_is_not_there_is_refused_before_the_cluster_deletes_what_it_owned(place: Place) -> None:
+    """B65: as copied from another cluster; and an owner that is there is none of our business."""
+    assert place.deploy(settings(0)).returncode == 0
+    uid = place.uids()["ConfigMap/settings-0"]
+
+    def owned(number: int, *uids: str) -> str:
+        owners = [{"apiVersion": "v1", "kind": "ConfigMap", "name": "settings-0", "uid": each} for each in uids]
+        return settings(number).replace("{name:", f"{{ownerReferences: {json.dumps(owners)}, name:")
+
+    refused = place.deploy(settings(0), owned(1, str(uuid4())), owned(2, uid))
+    assert (refused.returncode, set(place.uids())) == (4, {"ConfigMap/settings-0"}), refused.stdout
+    assert "would delete 1 object at once" in refused.stderr
+    assert "configmap/settings-1: owned by ConfigMap/settings-0 of UID" in refused.stderr
+    assert place.deploy(settings(0), owned(2, uid)).returncode == 0
+    assert set(place.uids()) == {"ConfigMap/settings-0", "ConfigMap/settings-2"}
+
+
 def test_a_webhook_over_everything_that_is_down_is_one_cause(place: Place) -> None:
     """F24: it holds up the objects, the renewal of the lock and the journal, each of which would wait as long again.
 
