@@ -92,6 +92,7 @@ def _prepare(this: _Deploy) -> tuple[Plan, Snapshot]:
     ports.ensure_images(images(this.part))
     preflight.references_exist(graph, ports.requests, credentials)
     if ports.apply_everything is not None:
+        ports.inventory.write(sorted({*ports.inventory.read(), *(node.ref for node in graph.values())}))
         ports.apply_everything()
     decided, seen = _decide(this)
     if ports.apply_everything is not None:
