@@ -123,6 +123,13 @@ EVICTED = Row(
     None,
     budget=3,
 )
+EVICTED_OVER_LIMIT = Row(
+    "evicted-over-limit",
+    "Evicted since the pod used more than a limit of its own (emptyDir sizeLimit, ephemeral-storage)",
+    _BUDGET,
+    None,
+    budget=2,
+)
 MACHINE_LOST = Row(
     "cluster-node-lost", "event NodeNotReady: the pod's cluster node is not ready", _TRANSIENT, TRANSIENT_HOLD
 )
