@@ -2,7 +2,7 @@
 
     BakeryError                 a finished sentence for the user; `remedy` is the next step
     ├── UsageError              64  bad input; nothing was contacted
-    ├── PreflightRefused         4  refused before any change
+    ├── PreflightRefused         4  refused before the platform was changed
     ├── TargetRefused            5  protected or wrong target, or a confirmation is missing
     ├── Locked                   6  another run holds the lock
     ├── OperationFailed          3  a deploy, a verify or an operation failed
@@ -46,7 +46,7 @@ _MEANINGS = {
     ExitCode.BUG: "unexpected error; the traceback was saved where the message says",
     ExitCode.CHANGES: "the plan has changes (only with --exit-code)",
     ExitCode.FAILED: "deploy or verify found failures",
-    ExitCode.PREFLIGHT: "refused before any change",
+    ExitCode.PREFLIGHT: "refused before the platform was changed",
     ExitCode.REFUSED: "protected or wrong target, or a confirmation is missing",
     ExitCode.LOCKED: "another run holds the lock",
     ExitCode.USAGE: "bad input; nothing was contacted",

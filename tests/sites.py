@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -158,6 +158,10 @@ class Site:
         only = {"only": ", ".join(wishes["only"])} if wishes.get("only") else {}
         return self._run(manifests, only, as_planned, Wishes(simulated=True, **wishes))
 
+    def deploy_by(self, engine: Callable[[], None], manifests: Sequence[Manifest]) -> DeployReport:
+        """As with `--engine skaffold`: `engine` applies everything."""
+        return self._run(manifests, {}, as_planned, Wishes(simulated=True), engine)
+
     def rollback(self, number: int | None = None, *, accept: bool = False, dry_run: bool = False) -> DeployReport:
         target = chosen(self.releases.known(), number, SHOP)
         contents = self.releases.read(target.number)
@@ -166,7 +170,12 @@ class Site:
         return self._run(parsed(contents), errand, amend, Wishes(simulated=True, dry_run=dry_run))
 
     def _run(
-        self, manifests: Sequence[Manifest], errand: Mapping[str, str], amend: Any, wishes: Wishes
+        self,
+        manifests: Sequence[Manifest],
+        errand: Mapping[str, str],
+        amend: Any,
+        wishes: Wishes,
+        engine: Callable[[], None] | None = None,
     ) -> DeployReport:
         cluster, graph = self.cluster, build_graph(manifests)
         cluster.stop()  # a dead process follows nothing
@@ -189,6 +198,7 @@ class Site:
             request_count=lambda: 0,
             say=self.said.append,
             amend=amend,
+            apply_everything=engine,
             recording=recording,
             pools=lambda width, name: InlineExecutor(),
         )

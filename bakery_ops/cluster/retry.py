@@ -19,6 +19,7 @@ from bakery_ops.errors import BakeryError, ClusterUnreachable, OperationFailed
 BUDGET = 120.0
 WEBHOOK_BUDGET = 60.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 3.0
+_SAME_OUTAGE = 20.0  # seconds: a webhook that nobody found down for so long was up meanwhile
 _QUIET = 2.0  # an outage shorter than this is not worth a line
 _SLOW = 5.0  # an answer later than this is
 
@@ -71,6 +72,25 @@ def asked_pause(headers: Mapping[str, str]) -> float:
     return float(text) if text.isdigit() else 0.0
 
 
+class _Webhooks:
+    """Since when which admission webhook is down. What one call has waited for no other waits for again: a webhook
+    over everything would make each write of a run wait as long, its lock's and its records' too.
+    """
+
+    def __init__(self, budget: float) -> None:
+        self._budget = budget
+        self._seen: dict[str, tuple[float, float]] = {}  # first and last time it was found down
+        self._lock = threading.Lock()
+
+    def found_down(self, name: str, now: float) -> float:
+        """Seconds for which it is still worth trying."""
+        with self._lock:
+            first, last = self._seen.get(name, (now, now))
+            first = first if now - last < _SAME_OUTAGE else now
+            self._seen[name] = first, now
+        return first + self._budget - now
+
+
 class Retrier:
     """Runs exchanges until they are answered or a budget is used up. Safe to use from many threads.
 
@@ -86,7 +106,9 @@ class Retrier:
         notify: Callable[[str], None] = lambda line: None,
         budget: float = BUDGET,
         sleep: Callable[[float], object] | None = None,
+        webhooks: _Webhooks | None = None,
     ) -> None:
+        self.webhooks = webhooks or _Webhooks(min(budget, WEBHOOK_BUDGET))
         self._transport, self._notify, self.budget = transport, notify, budget
         self._sleep = sleep or transport.stopped.wait
         self._lock = threading.Lock()
@@ -97,7 +119,7 @@ class Retrier:
 
     def with_budget(self, seconds: float) -> Retrier:
         """The same patience with another end."""
-        return Retrier(self._transport, notify=self._notify, budget=seconds, sleep=self._sleep)
+        return Retrier(self._transport, notify=self._notify, budget=seconds, sleep=self._sleep, webhooks=self.webhooks)
 
     def call(self, attempt: Callable[[], Reply], *, budget: float | None = None) -> Reply:
         """`attempt` until it is answered. A refusal (4xx) is an answer, and so is a 500 that outlives the budget.
@@ -214,9 +236,12 @@ class _Call:
 
     def again(self, outcome: Outcome) -> bool:
         treatment = classify(outcome)
-        if treatment is Class.WEBHOOK:
-            self._budget = min(self._budget, WEBHOOK_BUDGET)
-        return treatment in (Class.TRANSIENT, Class.WEBHOOK)
+        if treatment is Class.WEBHOOK and isinstance(outcome, Reply):
+            now = self._retrier.transport.steady()
+            left = self._retrier.webhooks.found_down(_webhook_of(outcome), now)
+            self._budget = min(self._budget, now - self._started + left)
+            return left > 0
+        return treatment is Class.TRANSIENT
 
     def pause(self, state: tenacity.RetryCallState) -> float:
         outcome = state.outcome.result() if state.outcome else None
@@ -239,10 +264,14 @@ def cause_of(outcome: Outcome, server: str) -> str:
         return f"The API server {server} does not answer: {outcome}."
     if outcome.status == 429:
         return f"The API server {server} is throttling us (429 Too Many Requests)."
-    if outcome.status == 500 and (webhook := _WEBHOOK.search(outcome.body)):
-        name = (webhook[1] or b"").decode("utf-8", "replace")
-        return f"The API server {server} cannot call its admission webhook {name}".rstrip() + "."
+    if classify(outcome) is Class.WEBHOOK:
+        return f"The API server {server} cannot call its admission webhook {_webhook_of(outcome)}".rstrip() + "."
     return f"The API server {server} answers {outcome.status}."
+
+
+def _webhook_of(outcome: Reply) -> str:
+    found = _WEBHOOK.search(outcome.body)
+    return (found[1] or b"").decode("utf-8", "replace") if found else ""
 
 
 def unreachable(server: str, outcome: Outcome, waited: float) -> BakeryError:

@@ -165,6 +165,7 @@ def _told(judgement: Judgement) -> str:
 
 def _no_restarts(facts: Facts) -> CheckResult:
     killed, restarted = [], []
+    evicted = tuple(_told_evicted(pod) for pod in facts.pods if pod.status.reason == "Evicted")
     for pod in facts.pods:
         for container in pod.status.container_statuses or ():
             where = f"pod/{pod.metadata.name} container {container.name}"
@@ -176,10 +177,15 @@ def _no_restarts(facts: Facts) -> CheckResult:
     if killed:
         remedy = "raise the memory limit, or find the leak: invoke capacity shows the headroom"
         return CheckResult("no-oom-kills", CheckState.FAILED, f"{len(killed)} OOMKilled", tuple(killed), remedy)
-    if restarted:
-        message = f"restarted since their pod started: {amount(len(restarted), 'container')}"
-        return CheckResult("no-oom-kills", CheckState.WARNING, message, tuple(restarted))
-    return CheckResult("no-oom-kills", CheckState.PASSED, "no container was OOMKilled or restarted")
+    if restarted or evicted:
+        found = [f"restarted since their pod started: {amount(len(restarted), 'container')}"] if restarted else []
+        found += [f"evicted: {amount(len(evicted), 'pod')}"] if evicted else []
+        return CheckResult("no-oom-kills", CheckState.WARNING, "; ".join(found), (*restarted, *evicted))
+    return CheckResult("no-oom-kills", CheckState.PASSED, "no container was OOMKilled or restarted, no pod evicted")
+
+
+def _told_evicted(pod: Pod) -> str:
+    return f"pod/{pod.metadata.name}: Evicted: {_short(pod.status.message)}"
 
 
 def _health(facts: Facts) -> CheckResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -35,11 +36,12 @@ class RootCause:
 
     Attributes:
         node: The node's name; of a merged cause the missing object ("secret/redis-tls").
-        state: "is down", "has failed", "is failing", "is held", "is not ready yet"; "is missing" of a merged cause.
+        state: "is down", "has failed", "is failing", "is held", "is not ready yet"; "is missing" of a merged cause,
+            "refuses 6 objects" of the API server.
         reason, message: Of the worst own evidence; the message is one line. Without evidence the reason is "".
         blocked: Names of the other nodes whose walk reaches this root, in graph order.
         counts: How many of them per stage; objects that start no containers are in `blocked` only.
-        members: The nodes that show it: the root itself, or all that name the missing object.
+        members: The nodes that show it: the root itself, or all that name the missing object or are refused alike.
     """
 
     node: str
@@ -74,7 +76,7 @@ def roots(graph: Graph, conditions: Mapping[str, Condition]) -> tuple[RootCause,
             for root in _walk(name, conditions):
                 reached[root].add(name)
     causes = [_cause(graph, root, conditions[root], reached[root] - {root}) for root in reached]
-    merged = _merge(graph, causes)
+    merged = _refused_alike(graph, _merge(graph, causes))
     return tuple(sorted(merged, key=lambda cause: (-len(cause.blocked), position[cause.members[0]], cause.node)))
 
 
@@ -182,6 +184,32 @@ def _missing(graph: Graph, ref: ObjectRef, sharing: list[RootCause]) -> RootCaus
         counts=_counts(graph, blocked),
         members=members,
     )
+
+
+def _refused_alike(graph: Graph, causes: list[RootCause]) -> list[RootCause]:
+    """Objects that the server or our own lock refuses in the same words, or for the same webhook, are one cause."""
+    alike: defaultdict[str, list[RootCause]] = defaultdict(list)
+    for cause in causes:
+        if cause.reason in _NOT_THEIR_OWN:
+            webhook = _WEBHOOK.search(cause.message)
+            alike[webhook[0] if webhook else cause.message].append(cause)
+    merged = [_refused(graph, same) for same in alike.values() if len(same) > 1]
+    taken = {name for cause in merged for name in cause.members}
+    return merged + [cause for cause in causes if cause.node not in taken]
+
+
+def _refused(graph: Graph, same: list[RootCause]) -> RootCause:
+    members = _ordered(graph, {cause.node for cause in same})
+    first = min(same, key=lambda cause: members.index(cause.node))
+    blocked, counts = tallied(graph, {*members}.union(*(cause.blocked for cause in same)))
+    state = f"refuses {len(members)} objects"
+    return replace(first, node=SERVER, state=state, blocked=blocked, counts=counts, members=members)
+
+
+SERVER = "the API server"
+"""How it is called where else the name of a node of the graph stands."""
+_NOT_THEIR_OWN = frozenset({"Refused", "InternalError"})
+_WEBHOOK = re.compile(r'failed calling webhook "[^"]*"')
 
 
 def tallied(graph: Graph, names: set[str]) -> tuple[tuple[str, ...], tuple[tuple[Stage, int], ...]]:

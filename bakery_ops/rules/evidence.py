@@ -123,6 +123,13 @@ EVICTED = Row(
     None,
     budget=3,
 )
+EVICTED_OVER_LIMIT = Row(
+    "evicted-over-limit",
+    "Evicted since the pod used more than a limit of its own (emptyDir sizeLimit, ephemeral-storage)",
+    _BUDGET,
+    None,
+    budget=2,
+)
 MACHINE_LOST = Row(
     "cluster-node-lost", "event NodeNotReady: the pod's cluster node is not ready", _TRANSIENT, TRANSIENT_HOLD
 )
@@ -183,6 +190,19 @@ SECRET_UNUSABLE = Row(
 )
 FIELD_FAILED = Row(
     "field-says-failed", "custom resource: its status field has a value that means failure", _PERMANENT, 5
+)
+RESOURCE_FAILED = Row(
+    "resource-failed",
+    "custom resource: condition Ready=False whose reason says failure, or without that condition a status.phase Failed "
+    "or Error; the same reason and message",
+    _TRANSIENT,
+    TRANSIENT_HOLD,
+)
+API_UNAVAILABLE = Row(
+    "api-unavailable",
+    "APIService: Available=False for the same reason, while what is behind it is ready",
+    _TRANSIENT,
+    TRANSIENT_HOLD,
 )
 
 EVIDENCE: tuple[Row, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Row))

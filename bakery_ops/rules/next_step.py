@@ -39,6 +39,8 @@ def next_step(cause: RootCause, ref: ObjectRef, address: Address) -> str:
         if address.invoke:
             return shlex.join(("./invoke", "secrets", *address.invoke))
         return _kubectl(address, ref, "get", "secrets")
+    if "failed calling webhook" in cause.message:
+        return _kubectl(address, ref, "get", _WEBHOOKS)
     words = _BY_REASON.get(cause.reason, _describe)
     return _kubectl(address, ref, *words(cause, ref))
 
@@ -49,7 +51,8 @@ def _kubectl(address: Address, ref: ObjectRef, *words: str) -> str:
     return shlex.join(("kubectl", *place, "--context", address.context, *namespace, *words))
 
 
-_CLUSTER_SCOPED = frozenset({"nodes", "storageclasses"})
+_WEBHOOKS = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
+_CLUSTER_SCOPED = frozenset({"nodes", "storageclasses", _WEBHOOKS})
 _RESUME: Mapping[str, tuple[str, ...]] = {
     "Deployment": ("rollout", "resume"),
     "Job": ("patch", "--patch", '{"spec":{"suspend":false}}'),

@@ -15,6 +15,7 @@ from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import wanted
 from bakery_ops.rules.drift import drift
 from bakery_ops.rules.handover import autoscaled, replicas_to_keep
+from bakery_ops.rules.leaving import held_by, is_leaving
 
 Live = Mapping[str, Any]
 
@@ -287,6 +288,8 @@ def _stem(ref: ObjectRef) -> tuple[str, str]:
 
 
 def _kept(ref: ObjectRef, live: Live, prune: bool, prune_kinds: Collection[str]) -> str:
+    if is_leaving(live):
+        return f"it is being deleted already, and {held_by(live)}"
     if not prune:
         return "pruning is off"
     if ref.kind in PROTECTED_KINDS and ref.kind not in prune_kinds:

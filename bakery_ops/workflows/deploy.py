@@ -22,7 +22,7 @@ from bakery_ops.rules.rollout import width
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.options import STREAMED_KINDS
 from bakery_ops.rules.rollout.result import RolloutResult, Status
-from bakery_ops.workflows import preflight, rollout, unchanged
+from bakery_ops.workflows import definitions, preflight, rollout, unchanged
 from bakery_ops.workflows.deploy_ports import Lock, Ports, Watchers, Wishes, as_planned
 from bakery_ops.workflows.facts import with_brought
 from bakery_ops.workflows.observe import (
@@ -66,19 +66,21 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
     chosen = chosen_nodes(graph, wishes.only)
     _require_known(graph, chosen, wishes.recreate)
     preflight.kinds_are_served(ports.requests, graph)
+    made: list[str] = []
     with ExitStack() as held:
-        with preflight.permitted(graph, ports.lacking):
+        with preflight.telling_made(made), preflight.permitted(graph, ports.lacking):
             if (standing := _standing(graph, wishes, ports, watchers)) is not None:
                 return standing
             part = graph.part(chosen) if chosen else graph
             this = _Deploy(graph, part, wishes, ports, watchers, with_brought(ports.facts(), graph, ports.requests))
             preflight.classes_exist(graph, this.facts)
+            preflight.owners_exist(ports.requests, part)
             if part.workloads() and (outage := preflight.names_resolve(ports.requests)) is not None:
                 ports.say(f"{outage}; going on, since it may be starting")
             ports.prove_capacity(part)
             if wishes.dry_run:
                 return DeployReport(_decide(this)[0])
-            _namespaces(graph, ports)
+            _namespaces(graph, ports, made)
             lock = held.enter_context(ports.lock())
             decided, seen = _prepare(this)
         return _act(this, decided, seen, lock)
@@ -91,6 +93,7 @@ def _prepare(this: _Deploy) -> tuple[Plan, Snapshot]:
     ports.ensure_images(images(this.part))
     preflight.references_exist(graph, ports.requests, credentials)
     if ports.apply_everything is not None:
+        ports.inventory.write(sorted({*ports.inventory.read(), *(node.ref for node in graph.values())}))
         ports.apply_everything()
     decided, seen = _decide(this)
     if ports.apply_everything is not None:
@@ -107,6 +110,7 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
     recorded = ports.inventory.read(seen.objects)
     ours = {*recorded} - gone(seen, recorded) | {node.ref for node in this.graph.values()}
     ports.inventory.write(sorted(ours))
+    _try_custom_resources(this, decided, lock)
     if ports.recording is not None:
         ports.recording.begin(decided)
     result = _roll_out(this, decided, seen, lock)
@@ -115,6 +119,21 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
     # Also where nothing was pruned: somebody may have deleted it meanwhile. What is recorded already is not written.
     ports.inventory.write(sorted(ours - {ref for ref, why_kept in result.pruned.items() if not why_kept}))
     return DeployReport(decided, result, _prove(this, decided, seen, result))
+
+
+def _try_custom_resources(this: _Deploy, decided: Plan, lock: Lock) -> None:
+    ports, wishes = this.ports, this.wishes
+    definitions.try_what_they_define(
+        this.graph,
+        decided,
+        ports.requests,
+        ports.clock,
+        fence=lock.transitions,
+        force=wishes.force_conflicts,
+        workers=wishes.workers,
+        may_write=lambda: lock.is_held,
+        say=ports.say,
+    )
 
 
 def _explained(this: _Deploy, result: RolloutResult) -> RolloutResult:
@@ -210,10 +229,11 @@ def chosen_nodes(graph: Graph, only: Sequence[str]) -> frozenset[str]:
     return graph.upstream([*needed, *own])
 
 
-def _namespaces(graph: Graph, ports: Ports) -> None:
+def _namespaces(graph: Graph, ports: Ports, made: list[str]) -> None:
     """Lock, inventory and journal live in the namespace, so it comes before them, also where the render has none.
 
-    Applying one twice changes nothing. Raises: PreflightRefused when it cannot be made.
+    Applying one twice changes nothing. `made` gets the names of those that were not there before.
+    Raises: PreflightRefused when it cannot be made.
     """
     wanted = {node.ref: node.manifest for node in graph.values() if node.ref.kind == "Namespace"}
     home = ObjectRef("", "Namespace", "", ports.namespace)
@@ -226,6 +246,7 @@ def _namespaces(graph: Graph, ports: Ports) -> None:
         answer = ports.requests.apply(manifest)
         if answer.status >= 300:
             raise PreflightRefused(f"cannot create namespace {ref.name}: {': '.join(refusal(answer))}")
+        made.append(ref.name)
         ports.say(f"namespace {ref.name} created")
 
 

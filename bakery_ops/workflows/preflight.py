@@ -5,23 +5,26 @@ Each check reports all it finds at once, and raises PreflightRefused; none chang
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Any
 
 from bakery_ops.errors import BakeryError, Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.graph import Graph, Node
+from bakery_ops.model.kinds import group_of
 from bakery_ops.model.makers import Makers
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.references import references
 from bakery_ops.model.words import amount
 from bakery_ops.rules import outages
 from bakery_ops.rules.outages import Outage
-from bakery_ops.rules.plan import Plan, Step
+from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.workflows.definitions import needed_by
 from bakery_ops.workflows.facts import classes
 from bakery_ops.workflows.ports import Requests
-from bakery_ops.workflows.trial import manager, refused, trial
+from bakery_ops.workflows.trial import refusals
 
 _READERS = 8
 _ISSUERS = ("cert-manager.io/", "kubernetes.io/tls-acme")
@@ -40,6 +43,23 @@ def permitted(graph: Graph, lacking: Callable[[Graph], Sequence[str]]) -> Iterat
             details=[str(error), *(f"missing: {each}" for each in lacking(graph))],
             remedy="have these permissions granted, or choose another context with --context",
         ) from error
+
+
+@contextmanager
+def telling_made(namespaces: Sequence[str]) -> Iterator[None]:
+    """A refusal also tells which namespaces were made on the way to it.
+
+    They are not deleted again: by then somebody else may rely on them, and a Namespace goes only when it is named (I2).
+    """
+    try:
+        yield
+    except BakeryError as error:
+        error.details += tuple(
+            f"created on the way and kept: namespace {name}, since nothing can be tried in one that is not there;"
+            f" kubectl delete namespace {name} removes it"
+            for name in namespaces
+        )
+        raise
 
 
 def kinds_are_served(requests: Requests, graph: Graph) -> None:
@@ -78,6 +98,28 @@ def classes_exist(graph: Graph, facts: ClusterFacts) -> None:
             details=missing,
             remedy="install the controller that brings the class, or name one that is there",
         )
+
+
+def owners_exist(requests: Requests, graph: Graph) -> None:
+    """An object all of whose owners are not there is deleted by garbage collection as soon as it is written."""
+    lost = []
+    for node in graph.values():
+        owners = node.manifest.body["metadata"].get("ownerReferences") or ()
+        if owners and not any(_is_there(requests, node.ref, owner) for owner in owners):
+            named = ", ".join(f"{owner.get('kind')}/{owner.get('name')} of UID {owner.get('uid')}" for owner in owners)
+            lost.append(f"{node.ref}: owned by {named}")
+    if lost:
+        raise PreflightRefused(
+            f"the cluster would delete {amount(len(lost), 'object')} at once: their owners do not exist",
+            details=lost,
+            remedy="remove metadata.ownerReferences: its UIDs are of one cluster, and a copy names what is not there",
+        )
+
+
+def _is_there(requests: Requests, ref: ObjectRef, owner: Mapping[str, Any]) -> bool:
+    group = group_of(str(owner.get("apiVersion", "")))
+    found = requests.read(ObjectRef(group, str(owner.get("kind")), ref.namespace, str(owner.get("name"))))
+    return found.status != 404 and (found.body.get("metadata") or {}).get("uid") in (None, owner.get("uid"))
 
 
 def names_resolve(requests: Requests) -> Outage | None:
@@ -162,15 +204,8 @@ def _absent(requests: Requests, refs: Sequence[ObjectRef]) -> Iterator[ObjectRef
 def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bool, workers: int) -> None:
     """Ask the server to refuse now what it would refuse later: nothing is written when one object is wrong."""
     changed = frozenset(step.node for step in decided.changes)
-    steps = [step for step in decided.changes if not _needs_definition(graph, graph[step.node], changed)]
-
-    def ask(step: Step) -> str:
-        node = graph[step.node]
-        answer = requests.apply(trial(node, step), dry_run=True, force=force, manager=manager(step))
-        return "" if answer.status < 300 else f"{node.ref}: {refused(answer, node)}"
-
-    with ThreadPoolExecutor(workers) as pool:
-        problems = [problem for problem in pool.map(ask, steps) if problem]
+    steps = [step for step in decided.changes if not needed_by(graph, graph[step.node], changed)]
+    problems = [found.text for found in refusals(requests, graph, steps, force=force, workers=workers)]
     if problems:
         remedy = "correct the objects named above, then run the same command again"
         if any(word in problem for problem in problems for word in _FIXED):
@@ -178,12 +213,8 @@ def server_accepts(requests: Requests, graph: Graph, decided: Plan, *, force: bo
         if any("FieldConflict" in problem for problem in problems):
             remedy += "; --force-conflicts takes over what another manager owns"
         raise PreflightRefused(
-            f"the API server would refuse {len(problems)} of {amount(len(steps), 'object')}; nothing was changed",
+            f"the API server would refuse {len(problems)} of {amount(len(steps), 'object')};"
+            " none of the platform was written",
             details=problems,
             remedy=remedy,
         )
-
-
-def _needs_definition(graph: Graph, node: Node, changed: frozenset[str]) -> bool:
-    """Whether the server will only know what this is when the definition beside it has been written."""
-    return any(graph[name].ref.kind == "CustomResourceDefinition" for name in node.needs & changed)

@@ -10,6 +10,7 @@ from typing import Any
 
 from bakery_ops.errors import ClusterUnreachable
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.leaving import held_by
 from bakery_ops.rules.plan import PruneStep
 from bakery_ops.rules.removal import Removal
 from bakery_ops.rules.reports import Fate, RemovalReport, Removed
@@ -147,7 +148,7 @@ class Run:
             return Removed(step.ref, Fate.REMOVED)
         if found.status != 200:
             return Removed(step.ref, Fate.UNKNOWN, ": ".join(refusal(found)))
-        return Removed(step.ref, Fate.HANGING, _held_by(found.body))
+        return Removed(step.ref, Fate.HANGING, held_by(found.body))
 
     def _tell_late(self, steps: Sequence[PruneStep], told: set[ObjectRef]) -> None:
         for step in steps:
@@ -160,20 +161,6 @@ class Run:
         if self._interrupted and Fate.HANGING in fates:
             return Outcome.INTERRUPTED
         return next((outcome for fate, outcome in _FATES.items() if fate in fates), None)
-
-
-def _held_by(body: Mapping[str, Any]) -> str:
-    """What keeps an object that is being deleted; of a namespace its own conditions say it (docs/faults.md, F27)."""
-    conditions = (body.get("status") or {}).get("conditions") or ()
-    texts = [
-        f"{each.get('reason')}: {each.get('message')}"
-        for each in conditions
-        if body.get("kind") == "Namespace" and each.get("status") == "True"
-    ]
-    finalizers = [*(body["metadata"].get("finalizers") or ()), *((body.get("spec") or {}).get("finalizers") or ())]
-    if finalizers:
-        texts.append(f"waits for its finalizers {', '.join(map(str, finalizers))}")
-    return "; ".join(texts) or "its deletion is not finished"
 
 
 def _told(wave: Sequence[PruneStep]) -> str:

@@ -14,6 +14,7 @@ from bakery_ops.model.graph import Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.handover import HANDOVER_MANAGER, handover
+from bakery_ops.rules.leaving import held_by
 from bakery_ops.rules.plan import Step
 from bakery_ops.rules.restarts import RESTART_MANAGER, noted, restart
 from bakery_ops.rules.rollout.events import (
@@ -34,6 +35,8 @@ from bakery_ops.workflows.ports import Answer, Clock, Requests
 
 JOB_GONE_WITHIN = 60.0
 _JOB_POLL = 0.2
+GONE_WITHIN = 30.0  # seconds: the usual grace period of a pod
+_LEFT_POLL = 0.5
 
 
 class Carrying(NamedTuple):
@@ -56,6 +59,7 @@ class Carrier:
     def __init__(self, requests: Requests, clock: Clock, carrying: Carrying = Carrying()) -> None:  # noqa: B008 a value
         self._requests, self._clock = requests, clock
         self._fence, self._force, self._is_open = carrying
+        self._pruned_by = 0.0
 
     def apply(self, node: Node, step: Step, before: LiveObject | None) -> Event:
         """Server-side apply of one node. `before`: its live object as last seen, to tell a change from a repetition."""
@@ -147,15 +151,32 @@ class Carrier:
             return
 
     def prune(self, command: Prune) -> Event:
+        """Delete an orphan and wait for its end; all orphans together get `GONE_WITHIN`."""
         if not self._is_open():
             return Pruned(self._clock.now(), command.ref, "Stopped", "writing was stopped before")
+        self._pruned_by = self._pruned_by or self._clock.now() + GONE_WITHIN
         try:
             answer = self._requests.delete(command.ref, uid=command.uid)
         except BakeryError as error:
             return Pruned(self._clock.now(), command.ref, "Unreachable", str(error))
-        if answer.status < 300 or answer.status == 404:
-            return Pruned(self._clock.now(), command.ref)
-        return Pruned(self._clock.now(), command.ref, *refusal(answer))
+        if answer.status >= 300 and answer.status != 404:
+            return Pruned(self._clock.now(), command.ref, *refusal(answer))
+        # The server answers with a Status what it has removed, with the object what it may only have marked.
+        is_gone = answer.status == 404 or answer.body.get("kind") == "Status"
+        return Pruned(self._clock.now(), command.ref, holder="" if is_gone else self._left(command))
+
+    def _left(self, command: Prune) -> str:
+        """What still holds a deleted object when the time for all of them is over; "" when it is gone."""
+        while True:
+            try:
+                found = self._requests.read(command.ref)
+            except BakeryError as error:
+                return str(error)
+            if found.status == 404 or (found.body.get("metadata") or {}).get("uid") not in (None, command.uid):
+                return ""
+            if self._clock.now() >= self._pruned_by or not self._is_open():
+                return held_by(found.body) if found.status == 200 else ": ".join(refusal(found))
+            self._clock.sleep(_LEFT_POLL)
 
     def read(self, nodes: Sequence[Node]) -> Sequence[Event]:
         """The objects of these nodes, of one kind and namespace, as they are now: one request, however many they are.

@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import NamedTuple
 
 from bakery_ops.model.content import stamped
 from bakery_ops.model.contract import FIELD_MANAGER
-from bakery_ops.model.graph import Node
+from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.rules.handover import with_replicas
 from bakery_ops.rules.plan import ANEW, Step
 from bakery_ops.rules.restarts import RESTART_MANAGER, restart
-from bakery_ops.workflows.ports import Answer
+from bakery_ops.workflows.ports import Answer, Requests
 from bakery_ops.workflows.rollout_requests import refusal
 
 _SUFFIX = "-trial"
 _LONGEST_NAME = 63
+
+
+class Refusal(NamedTuple):
+    """A step that the server would refuse. `status`: its HTTP status; `text`: the object and why."""
+
+    step: Step
+    status: int
+    text: str
+
+
+def refusals(requests: Requests, graph: Graph, steps: Sequence[Step], *, force: bool, workers: int) -> list[Refusal]:
+    """Try every step with a dry run; those that the server would refuse, in the same order."""
+
+    def ask(step: Step) -> Refusal | None:
+        node = graph[step.node]
+        answer = requests.apply(trial(node, step), dry_run=True, force=force, manager=manager(step))
+        return None if answer.status < 300 else Refusal(step, answer.status, f"{node.ref}: {refused(answer, node)}")
+
+    with ThreadPoolExecutor(workers) as pool:
+        return [found for found in pool.map(ask, steps) if found is not None]
 
 
 def trial(node: Node, step: Step) -> Manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from bakery_ops.model.live import Pod
@@ -59,6 +60,8 @@ def settled(look: Look, crew: Crew, reading: Reading) -> Reading:
     elif crew.settles_at is not None:
         look.wake(crew.settles_at)
         reading = progressing("a container restarted; it has to stay up")
+    elif told := pod_events.evicted(crew.pods):
+        reading = replace(reading, message=f"{reading.message}; {told}")
     return complete(crew, reading)
 
 

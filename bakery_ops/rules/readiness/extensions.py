@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
-from bakery_ops.model.live import Generic, group_of
+from bakery_ops.model.live import Condition, Generic, group_of
 from bakery_ops.model.times import time_or
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
@@ -18,6 +20,10 @@ from bakery_ops.rules.readiness.workloads import condition_of
 STATUS_GRACE = 15.0
 # kube-aggregator, status controller: service and endpoints are there, and the request to them failed.
 _UNANSWERED = "FailedDiscoveryCheck"
+
+_FAILED_PHASES = frozenset({"failed", "error"})
+# Reasons are words in one: InstallFailed, ReconcileError, InvalidSpec, AccessDenied.
+_FAILURE = re.compile(r"Fail|Err(or)?(?![a-z])|Invalid|Denied|Forbidden|Unauthorized|Rejected|Exceeded|BackOff|Backoff")
 
 
 def definition(look: Look, live: Generic) -> Reading:
@@ -44,11 +50,24 @@ def definition(look: Look, live: Generic) -> Reading:
 
 def api_service(look: Look, live: Generic) -> Reading:
     available = condition_of(conditions_of(live), "Available")
-    if available is not None and available.status == "True":
+    if available is None:
+        return progressing("not available yet")
+    if available.status == "True":
         return ready("available")
-    if available is not None and available.reason == _UNANSWERED and look.cluster.is_simulated:
+    if available.reason == _UNANSWERED and look.cluster.is_simulated:
         return ready("its service has endpoints; on simulated nodes nothing answers")
-    return progressing(texts.one_line(available.message) if available and available.message else "not available yet")
+    message = texts.one_line(available.message) or "not available yet"
+    if available.status != "False":
+        return progressing(message)
+    symptom = Symptom(
+        rows.API_UNAVAILABLE,
+        available.reason or "Unavailable",
+        message,
+        subject_of(live),
+        f"{live.metadata.uid} {available.reason}",
+        paused=not look.observation.dependencies_ready,
+    )
+    return against(look, [symptom], progressing(message))
 
 
 class StatusField(NamedTuple):
@@ -72,14 +91,29 @@ def custom_resource(look: Look, live: Generic) -> Reading:
         return _by_field(look, live, known)
     condition = condition_of(conditions_of(live), "Ready")
     if condition is not None:
-        if condition.status == "True":
-            return ready("ready")
-        return progressing(texts.one_line(condition.message) or condition.reason or "not ready")
+        return ready("ready") if condition.status == "True" else _not_ready(look, live, condition)
+    phase = status_of(live).get("phase")
+    if isinstance(phase, str) and phase.lower() in _FAILED_PHASES:
+        message = texts.one_line(str(status_of(live).get("message") or "")) or f'status.phase is "{phase}"'
+        return against(look, [_failed(live, phase, message)], progressing(message))
     written = time_or(live.metadata.creation_timestamp, look.now)
     if live.status is None and look.now < written + STATUS_GRACE:
         look.wake(written + STATUS_GRACE)
         return progressing("has no status yet")
     return ready("exists")
+
+
+def _not_ready(look: Look, live: Generic, condition: Condition) -> Reading:
+    """Many controllers say Ready=False while they work; each new text shows that they do, and begins the time anew."""
+    message = texts.one_line(condition.message) or condition.reason or "not ready"
+    working = replace(progressing(message), revision=f"{condition.reason} {condition.message}")
+    if condition.status != "False" or not _FAILURE.search(condition.reason):
+        return working
+    return against(look, [_failed(live, condition.reason, message)], working)
+
+
+def _failed(live: Generic, reason: str, message: str) -> Symptom:
+    return Symptom(rows.RESOURCE_FAILED, reason, message, subject_of(live), f"{live.metadata.uid} {reason}: {message}")
 
 
 def _by_field(look: Look, live: Generic, field: StatusField) -> Reading:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+
 from bakery_ops.model.live import Event, Pod
+from bakery_ops.model.words import amount
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.look import Look, Symptom, event_count, event_time, subject_of
@@ -12,6 +16,9 @@ _SANDBOX_REASONS = frozenset({"FailedCreatePodSandBox", "NetworkNotReady", "Fail
 _BEFORE_CONTAINERS = frozenset({"", "ContainerCreating", "PodInitializing"})
 # The kubelet tries a mount again after at most 2 min 2 s; an older event speaks of something that has healed.
 _MOUNT_RETRY = 150.0
+
+# The kubelet's words of a pod that is itself the cause (kubelet, eviction manager): its successor will end the same.
+_OWN_LIMIT = re.compile(r"exceed(s|ed) (the|its) .*limit")
 
 _TURNED_AWAY = frozenset(
     {
@@ -103,7 +110,17 @@ def evictions(look: Look, pods: list[Pod], *, uid: str) -> Symptom | None:
     detail = texts.one_line(newest.status.message) or "the cluster took the pod away"
     reason = newest.status.reason or "DisruptionTarget"
     message = f"{detail}, {times} time{'' if times == 1 else 's'}"
-    return Symptom(rows.EVICTED, reason, message, subject_of(newest), uid, occurrences=times)
+    row = rows.EVICTED_OVER_LIMIT if _OWN_LIMIT.search(newest.status.message) else rows.EVICTED
+    return Symptom(row, reason, message, subject_of(newest), uid, occurrences=times)
+
+
+def evicted(pods: Iterable[Pod]) -> str:
+    """Of how many pods the kubelet has evicted, and why the last one; "" of none."""
+    away = [pod for pod in pods if pod.status.phase == "Failed" and pod.status.reason == "Evicted"]
+    if not away:
+        return ""
+    newest = max(away, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name))
+    return f"{amount(len(away), 'pod')} evicted: {texts.one_line(newest.status.message)}"
 
 
 def refusals(look: Look, uid: str, subject: str) -> Symptom | None:

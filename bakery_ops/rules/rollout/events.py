@@ -98,11 +98,12 @@ class LogTailArrived(Event):
 
 @dataclass(frozen=True, slots=True)
 class Pruned(Event):
-    """Answer to Prune: the object is gone, or `reason`/`message` say why it was kept."""
+    """Answer to Prune: the object is gone, `reason`/`message` say why it was kept, or `holder` what still holds it."""
 
     ref: ObjectRef
     reason: str = ""
     message: str = ""
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

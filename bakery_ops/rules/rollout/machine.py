@@ -229,7 +229,10 @@ def _log_tail_arrived(rollout: Rollout, event: LogTailArrived) -> None:
 
 def _pruned(rollout: Rollout, event: Pruned) -> None:
     rollout.prune_pending.discard(event.ref)
-    rollout.pruned[event.ref] = f"{event.reason}: {event.message}" if event.reason else ""
+    if event.holder:
+        rollout.leaving[event.ref] = event.holder
+    else:
+        rollout.pruned[event.ref] = f"{event.reason}: {event.message}" if event.reason else ""
 
 
 def _pressure_seen(rollout: Rollout, event: PressureSeen) -> None:

@@ -94,7 +94,8 @@ class EventLine(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RolloutResult:
-    """How a rollout ended. `causes`: one per independent cause, in the order to print; `pruned`: "" or why not.
+    """How a rollout ended. `causes`: one per independent cause, in the order to print; `pruned`: "" or why not; what is
+    deleted and not gone yet is not among them, but in a warning.
 
     `events`: for every node that shows a cause its last `MOST_EVENTS`, oldest first.
     """
@@ -217,6 +218,8 @@ def _warnings(rollout: Rollout) -> tuple[str, ...]:
             continue  # a Service whose workload was never sent has nothing to be warned of
         for warning in state.judgement.warnings:
             found[f"{state.name}: {warning}"] = None
+    for ref, holder in rollout.leaving.items():
+        found[f"{ref}: left the render, and is still being deleted: {holder}"] = None
     for orphan in rollout.plan.orphans:
         if orphan.kept:
             found[f"{orphan.ref} left the render but stays: {orphan.kept}"] = None

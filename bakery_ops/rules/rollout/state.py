@@ -175,6 +175,7 @@ class Rollout:
     log_tails: dict[tuple[str, str, str, bool], tuple[str, ...]] = field(default_factory=dict)
     prune_pending: set[ObjectRef] = field(default_factory=set)
     pruned: dict[ObjectRef, str] = field(default_factory=dict)
+    leaving: dict[ObjectRef, str] = field(default_factory=dict)  # deleted, and still there: what holds it
     prune_started: bool = False
     prune_by: float = 0.0
     settle_at: float | None = None

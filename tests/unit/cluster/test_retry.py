@@ -173,3 +173,22 @@ def test_a_slow_server_is_said_to_be_slow_once(server: ScriptedServer, client: C
     client.requests.read(REF)
     assert len(client.lines) == 1
     assert "12 s to answer" in client.lines[0]
+
+
+def test_what_one_request_waited_for_a_webhook_no_other_waits_for_again(server: ScriptedServer, client: Client) -> None:
+    """F24: a webhook over everything stops the lock's writes and the records' too, one after the other."""
+    down = status(500, "InternalError", 'failed calling webhook "all.example.com": connection refused')
+    other = "/api/v1/namespaces/shop/configmaps/other"
+    server.always("GET", PATH, down)
+    server.always("GET", other, down)
+    assert client.requests.read(REF).status == 500
+    waited = sum(client.steady.sleeps)
+    assert 50 < waited <= 60
+    assert client.requests.read(REF._replace(name="other")).status == 500
+    impatient = client.retrier.with_budget(30.0)
+    impatient.call(lambda: client.transport.send("get", "GET", other))
+    assert sum(client.steady.sleeps) <= 60
+    client.steady.sleep(30.0)
+    began = sum(client.steady.sleeps)
+    client.requests.read(REF)
+    assert sum(client.steady.sleeps) - began > 50, "another outage"

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import pytest
 
 from bakery_ops.model.content import content_hash, stamped
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Pod
+from bakery_ops.model.live.pods import PodStatus
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.recorded import without_values
 from bakery_ops.model.secrets import Purpose, SecretRow, SecretState
@@ -89,6 +91,16 @@ def test_a_claim_that_waits_for_its_first_pod_is_no_failure_and_is_counted() -> 
     )
     stuck = facts(scratch, objects=pending, judgements={scratch.name: Judgement(Verdict.PROGRESSING)})
     assert result("volumes-bound", stuck).state is CheckState.FAILED
+
+
+def test_an_evicted_pod_warns_with_what_the_kubelet_said() -> None:
+    away = pod()
+    away = msgspec.structs.replace(
+        away, status=PodStatus(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "x" exceeds it.')
+    )
+    found = result("no-oom-kills", facts(WEB, pods=[away]))
+    assert (found.state, found.message) == (CheckState.WARNING, "evicted: 1 pod")
+    assert 'Evicted: Usage of EmptyDir volume "x"' in found.evidence[0]
 
 
 def test_an_oom_kill_fails_and_a_restart_warns() -> None:

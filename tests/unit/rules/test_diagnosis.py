@@ -225,3 +225,25 @@ def test_one_injected_fault_gives_exactly_one_sentence(seed: int) -> None:
     (cause,) = roots(graph, conditions)
     assert cause.node == f"n{broken}"
     assert set(cause.blocked) == {f"n{index}" for index in behind - {broken}}
+
+
+def test_objects_that_are_refused_for_one_webhook_or_in_the_same_words_are_one_cause() -> None:
+    """F24: a webhook over everything refuses them, and the renewal of our lock too."""
+    graph = Graph([node("a"), node("b"), node("c", needs=["a"]), node("d"), node("e"), node("f")])
+    words = 'failed calling webhook "all.example.com": refused'
+    conditions = {
+        "a": failed("InternalError", f"Internal error occurred: {words}"),
+        "b": failed("Refused", f"The lock of shop could not be renewed (Internal error occurred: {words})"),
+        "c": blocked("a"),
+        "d": failed("Refused", "The certificate of the API server is not trusted."),
+        "e": failed("Refused", "The certificate of the API server is not trusted."),
+        "f": failed("Forbidden", "no"),
+    }
+    found = roots(graph, conditions)
+    untrusted = "the API server refuses 2 objects: Refused: The certificate of the API server is not trusted."
+    assert [cause.sentence for cause in found] == [
+        f"the API server refuses 2 objects: InternalError: Internal error occurred: {words}; blocks 3 services",
+        f"{untrusted}; blocks 2 services",
+        "f is down: Forbidden: no",
+    ]
+    assert found[0].members == ("a", "b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 
 import pytest
 
@@ -76,3 +77,9 @@ def test_nobody_is_sent_to_nodes_that_are_gone():
 def test_a_hostile_name_cannot_leave_its_word():
     told = next_step(cause("ErrImagePull", subject="pod/x; rm -rf /"), WEB, Address("a$(b)"))
     assert shlex.split(told)[2:] == ["a$(b)", "-n", "shop", "describe", "pod/x; rm -rf /"]
+
+
+def test_a_webhook_that_cannot_be_called_is_looked_for_among_the_configurations():
+    found = replace(cause("InternalError"), message='failed calling webhook "all.example.com": refused')
+    command = "get validatingwebhookconfigurations,mutatingwebhookconfigurations"
+    assert next_step(found, WEB, SANDBOX) == f"{PREFIX} {command}"

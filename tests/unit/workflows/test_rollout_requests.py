@@ -245,3 +245,19 @@ def test_the_diff_behind_a_refused_change_of_a_pod_is_left_out() -> None:
     message = 'Pod "p" is invalid: spec: Forbidden: pod updates may not change fields\n@@ -101,7 +101,7 @@\n "Env": ['
     expected = 'Pod "p" is invalid: spec: Forbidden: pod updates may not change fields'
     assert refusal(Answer(422, {}, "Invalid", message)) == ("Invalid", expected)
+
+
+def test_a_deleted_object_that_its_finalizer_holds_is_waited_for_and_then_told() -> None:
+    cluster, carrier = ready(WEB, JOB)
+    began = cluster.clock.now()
+    cluster.change(WEB.ref, lambda body: body["metadata"].update(finalizers=["example.com/never"]))
+    told = carrier.prune(Prune(WEB.ref, cluster.body(WEB.ref)["metadata"]["uid"]))
+    assert isinstance(told, Pruned)
+    assert (told.reason, told.holder) == ("", "waits for its finalizers example.com/never")
+    waited = cluster.clock.now()
+    assert 30 <= waited - began < 31
+    cluster.change(JOB.ref, lambda body: body["metadata"].update(finalizers=["example.com/other"]))
+    told = carrier.prune(Prune(JOB.ref, cluster.body(JOB.ref)["metadata"]["uid"]))
+    assert isinstance(told, Pruned)
+    assert "example.com/other" in told.holder
+    assert cluster.clock.now() == waited, "all orphans together have one time"
