@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -32,7 +30,7 @@ from bakery_ops.report.events import Begun
 from bakery_ops.report.formats.github import github_checks
 from bakery_ops.report.hints import Way, hints
 from bakery_ops.report.releases import live_number, live_release
-from bakery_ops.report.runs import RunFolder
+from bakery_ops.report.runs import RunFolder, new_id
 from bakery_ops.report.status import show_status, status_document
 from bakery_ops.report.telling import Ending, Teller, destinations, introduce, terminal_for
 from bakery_ops.report.terminal import Terminal
@@ -68,7 +66,7 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
         stack.callback(opened.connection.close)
         if options.resume:
             require_resumable(opened.rendered, opened.connection)
-        run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        run_id = new_id()
         folder = stack.enter_context(RunFolder(REPOSITORY / "runs", run_id))
         teller = Teller(terminal, folder, options.output, reports)
         profile, clock = opened.rendered.profile, opened.connection.clock

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bakery_ops.bootstrap.session import REPOSITORY
 from bakery_ops.errors import ExitCode, OperationFailed, UsageError
-from bakery_ops.report import history, schema, summary
+from bakery_ops.report import history, removals, schema, summary
 from bakery_ops.report.deploys import document
 from bakery_ops.report.formats import FORMATS
 from bakery_ops.report.runs import EVENTS, tried
@@ -37,6 +37,8 @@ def report(
         return ExitCode.OK
     folder = history.find(root, run)
     told = history.summary(folder)
+    if isinstance(told, schema.Removal):
+        return _show_removal(told, terminal, output, ["replay"] if replay else [form for form, _ in wanted])
     shown = _played(folder, told, terminal) if replay else told
     if shown is None:
         raise UsageError(
@@ -52,6 +54,19 @@ def report(
         raise OperationFailed(problems[0], details=problems[1:])
     if replay and told is not None:
         _compare(told, shown, terminal)
+    return ExitCode.OK
+
+
+def _show_removal(report: schema.Removal, terminal: Terminal, output: str | None, asked: Sequence[str]) -> ExitCode:
+    """`asked`: what only a deploy can give."""
+    if asked:
+        raise UsageError(
+            f"the run {report.run} was a destroy, which has no {asked[0]}", remedy="--output json gives it whole"
+        )
+    if output == "json":
+        terminal.write(schema.encode(report))
+    else:
+        removals.show_every(terminal, report)
     return ExitCode.OK
 
 

@@ -50,11 +50,16 @@ def stopped(error: BakeryError, run: Run) -> schema.Deploy:
         profile=run.profile,
         overlay=run.overlay,
         context=run.address.context,
-        outcome=_STOPPED.get(error.exit_code, "failed"),
+        outcome=stopped_outcome(error),
         headline=str(error),
         total_seconds=round(run.seconds, 3),
         refusal=(str(error), *error.details, *remedy),
     )
+
+
+def stopped_outcome(error: BakeryError) -> str:
+    """How a run ended that an error or a signal stopped, in a word."""
+    return _STOPPED.get(error.exit_code, "failed")
 
 
 _STOPPED = {
