@@ -54,9 +54,11 @@ def plan(
 
 
 @command
-def status(target: Target, output: Output = None) -> ExitCode:
-    """Show how each node of the platform stands now, and who holds the lock."""
-    return bootstrap.deploy_status(target, output)
+def status(
+    target: Target, all: Annotated[bool, "every workload, the ready ones too"] = False, output: Output = None
+) -> ExitCode:
+    """Show what is not ready and why, how much is, and who holds the lock."""
+    return bootstrap.deploy_status(target, all, output)
 
 
 @command

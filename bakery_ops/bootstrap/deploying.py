@@ -164,8 +164,8 @@ def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
     return ExitCode.OK if report.passed else ExitCode.FAILED
 
 
-def deploy_status(target: Target, output: str | None) -> ExitCode:
-    """Where every workload stands, and who holds the lock. Exit 3 when something is not ready."""
+def deploy_status(target: Target, every: bool, output: str | None) -> ExitCode:
+    """What is not ready, and why; who holds the lock. `every`: the rest too. Exit 3 when something is not ready."""
     terminal = Terminal()
     opened = open_platform(target, terminal, reads_only=True)
     with closing(opened.connection):
@@ -188,7 +188,7 @@ def deploy_status(target: Target, output: str | None) -> ExitCode:
         )
         print(json.dumps(document, indent=1))  # noqa: T201
     else:
-        show_status(terminal, standing.view)
+        show_status(terminal, standing.view, every=every)
         terminal.show(f"cluster: {opened.connection.identity} (Kubernetes {opened.connection.version})")
         terminal.show(f"release: {live_release(known)}")
         terminal.show(f"lock: held by {holder.id} since {holder.since} ({holder.phase})" if holder else "lock: free")
