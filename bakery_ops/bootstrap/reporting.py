@@ -14,6 +14,7 @@ from bakery_ops.report.formats import FORMATS
 from bakery_ops.report.runs import EVENTS, tried
 from bakery_ops.report.telling import destinations
 from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.acceptance import CheckState
 from bakery_ops.rules.next_step import Address
 from bakery_ops.rules.reports import DeployReport, Run
 from bakery_ops.rules.rollout.recording import replay as play
@@ -101,6 +102,8 @@ def _compare(told: schema.Deploy, played: schema.Deploy, terminal: Terminal) -> 
             remedy="the rules have changed since, or the recording has; compare with git log bakery_ops/rules",
         )
     terminal.say("same outcome, causes and verdicts as in the run")
+    if failed := [check.name for check in told.checks if check.state == CheckState.FAILED.value]:
+        terminal.say(f"in the run the verification found failures: {', '.join(failed)}; a replay has no checks")
 
 
 def _essence(report: schema.Deploy) -> dict[str, str]:

@@ -119,6 +119,8 @@ def _headline(report: DeployReport, seconds: float) -> str:
     if skipped:
         others.append(f"{skipped} check{'' if skipped == 1 else 's'} skipped")
     counts = ", ".join([f"{applied} applied", f"{unchanged} unchanged", *others])
+    if report.outcome is Outcome.SUCCEEDED and report.verified is None:  # a recording has no checks
+        return f"rolled out in {seconds:.1f} s, not verified: {counts}"
     if report.outcome is Outcome.SUCCEEDED:
         return f"deployed and verified in {seconds:.1f} s: {counts}"
     if result.outcome is Outcome.SUCCEEDED:

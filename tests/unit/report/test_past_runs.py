@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ from bakery_ops.bootstrap.reporting import report
 from bakery_ops.errors import ExitCode, OperationFailed, UsageError
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.report import events, removals, schema
+from bakery_ops.report.deploys import document
 from bakery_ops.report.runs import RunFolder
-from bakery_ops.rules.reports import Fate, RemovalReport, RemovalRun, Removed
+from bakery_ops.rules.acceptance import CheckResult, CheckState
+from bakery_ops.rules.reports import Fate, RemovalReport, RemovalRun, Removed, VerifyReport
 from bakery_ops.rules.rollout.events import Outcome
-from tests.reports import Told, deployed
+from tests.reports import RUN, Told, deployed
 from tests.simulation import CRASH, Behaviour
 
 
@@ -88,6 +91,38 @@ def test_a_replay_ends_as_the_run_did(root, capsys):
     told = capsys.readouterr()
     assert "same outcome, causes and verdicts as in the run" in told.err
     assert told.out.startswith("web is down: CrashLoopBackOff")
+
+
+def test_a_replay_never_calls_verified_what_only_the_run_itself_has_looked_at(tmp_path, capsys):
+    """The recording ends with the rollout; whether the platform answers was asked in the run."""
+    healthy = deployed()
+    with RunFolder(tmp_path, FIRST) as folder:
+        for line in healthy.recording:
+            folder.record(line)
+        folder.keep(healthy.document)
+    report(FIRST, False, False, None, (), tmp_path)
+    assert "\ndeployed and verified in 42.0 s: " in capsys.readouterr().out
+    report(FIRST, False, True, None, (), tmp_path)
+    told = capsys.readouterr()
+    assert "\nrolled out in " in told.out
+    assert ", not verified: 5 applied, 0 unchanged\n" in told.out
+    assert "same outcome" in told.err
+
+
+def test_a_run_whose_checks_failed_ends_so_when_it_is_shown_again(tmp_path, capsys):
+    ran = deployed()
+    checks = (CheckResult("frontend", CheckState.FAILED, "no answer"),)
+    failed = document(replace(ran.report, verified=VerifyReport(checks, 0.1)), RUN)
+    with RunFolder(tmp_path, FIRST) as folder:
+        for line in ran.recording:
+            folder.record(line)
+        folder.keep(failed)
+    report(FIRST, False, False, None, (), tmp_path)
+    assert "deployed in 42.0 s, but verify found failures" in capsys.readouterr().out
+    report(FIRST, False, True, None, (), tmp_path)
+    told = capsys.readouterr()
+    assert "not verified" in told.out
+    assert "in the run the verification found failures: frontend" in told.err
 
 
 def test_a_replay_that_ends_otherwise_is_a_failure_with_the_difference(root):
