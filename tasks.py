@@ -20,7 +20,6 @@ from bakery_ops.options import (
     LogOptions,
     Nodes,
     Output,
-    Platform,
     Positional,
     ProfileName,
     Recorded,
@@ -209,25 +208,25 @@ def config_show() -> ExitCode:
 
 
 @command(name="ensure", default=True)
-def secrets_ensure(target: Platform) -> ExitCode:
+def secrets_ensure(target: Target) -> ExitCode:
     """Create the secrets that the manifests refer to and the cluster lacks; never overwrite one."""
     return bootstrap.secrets(target)
 
 
 @command(name="check")
-def secrets_check(target: Platform) -> ExitCode:
+def secrets_check(target: Target) -> ExitCode:
     """Say which secrets are there, missing or incomplete; values are never shown."""
     return bootstrap.secrets_check(target)
 
 
 @command(name="ensure", default=True)
-def tls_ensure(target: Platform) -> ExitCode:
+def tls_ensure(target: Target) -> ExitCode:
     """Create the certificates that the manifests refer to and the cluster lacks; never overwrite one."""
     return bootstrap.tls(target)
 
 
 @command(name="check")
-def tls_check(target: Platform) -> ExitCode:
+def tls_check(target: Target) -> ExitCode:
     """Check each certificate in the cluster: names, chain, key, age."""
     return bootstrap.tls_check(target)
 

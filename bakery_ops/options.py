@@ -73,8 +73,6 @@ class Target(NamedTuple):
 
 Recorded = Annotated[Target, Without("overlay")]
 """A command that reads in the cluster what is deployed there."""
-Platform = Annotated[Target, Without("overlay", "namespace")]
-"""A command for what the profile names, and nothing else."""
 
 
 class DeployOptions(NamedTuple):

@@ -23,6 +23,7 @@ from bakery_ops.cluster.permissions import Permissions, needed
 from bakery_ops.errors import ExitCode, Forbidden, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.profile import Profile
+from bakery_ops.model.secrets import wanted
 from bakery_ops.options import DeployOptions, Target
 from bakery_ops.report import plans
 from bakery_ops.report.deploys import document, stopped
@@ -105,16 +106,15 @@ def _require_consistent(options: DeployOptions) -> None:
 def _run(run_id: str, opened: Opened, target: Target, terminal: Terminal) -> Run:
     profile = opened.rendered.profile
     lag = opened.connection.lag.percentile(0.95)
-    where = address(opened.place, target, profile)._replace(is_passing=opened.passes)
+    makes_secrets = bool(wanted(opened.rendered.manifests))
+    where = address(opened.place, target, profile, makes_secrets=makes_secrets)._replace(is_passing=opened.passes)
     return Run(run_id, profile.name, profile.overlay, where, terminal.elapsed(), lag)
 
 
-def address(place: clusters.Place, target: Target, profile: Profile) -> Address:
-    """Where a run went. `invoke secrets` knows no other overlay or namespace than the profile's."""
-    file = ("--kubeconfig", str(target.kubeconfig)) if target.kubeconfig else ()
-    ours = ("--profile", profile.name, "--context", place.context, *file)
-    is_profiles = target.overlay is None and target.namespace is None
-    return Address(place.context, str(place.kubeconfig or ""), ours if is_profiles else ())
+def address(place: clusters.Place, target: Target, profile: Profile, *, makes_secrets: bool) -> Address:
+    """Where a run went. `makes_secrets`: `invoke secrets` makes any for these manifests, so it is worth naming."""
+    ours = target._replace(profile=profile.name, context=place.context).words if makes_secrets else ()
+    return Address(place.context, str(place.kubeconfig or ""), ours)
 
 
 def _way(opened: Opened, target: Target) -> Way:
