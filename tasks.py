@@ -199,9 +199,13 @@ def show(
 
 
 @command(name="show")
-def config_show() -> ExitCode:
-    """Each setting of each profile, and where its value comes from."""
-    return bootstrap.config_show()
+def config_show(
+    target: Annotated[Target, Without("yes_context")],
+    origin: Annotated[bool, "also say where each value comes from: flag, environment, file and line, default"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Every setting in force for a profile and these flags; contacts nothing."""
+    return bootstrap.config_show(target, origin, output)
 
 
 # ---- credentials ----------------------------------------------------------------------------------------------------

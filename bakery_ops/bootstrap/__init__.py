@@ -30,7 +30,7 @@ _HOMES = {
     "check": "offline",
     "capacity": "offline",
     "platform_show": "offline",
-    "config_show": "offline",
+    "config_show": "settings",
     "doctor_report": "machines",
     "rehearse": "rehearsing",
     "secrets": "minting",
