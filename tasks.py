@@ -88,10 +88,11 @@ def rehearse(options: RehearseOptions) -> ExitCode:
 def verify_platform(
     target: Target,
     only: Annotated[tuple[str, ...], "run just this check; repeat for several"] = (),
+    watch: Annotated[str | None, "go on for so long, like 90 or 10m; a line at each change; Ctrl-C ends it"] = None,
     output: CheckOutput = None,
 ) -> ExitCode:
     """Check the acceptance contract: all ready, Jobs complete, health and the frontend answer."""
-    return bootstrap.verify(target, only, output)
+    return bootstrap.verify(target, only, watch, output)
 
 
 @command
