@@ -20,7 +20,6 @@ from bakery_ops.options import (
     LogOptions,
     Nodes,
     Output,
-    Platform,
     Positional,
     ProfileName,
     Recorded,
@@ -55,9 +54,11 @@ def plan(
 
 
 @command
-def status(target: Target, output: Output = None) -> ExitCode:
-    """Show how each node of the platform stands now, and who holds the lock."""
-    return bootstrap.deploy_status(target, output)
+def status(
+    target: Target, all: Annotated[bool, "every workload, the ready ones too"] = False, output: Output = None
+) -> ExitCode:
+    """Show what is not ready and why, how much is, and who holds the lock."""
+    return bootstrap.deploy_status(target, all, output)
 
 
 @command
@@ -88,10 +89,11 @@ def rehearse(options: RehearseOptions) -> ExitCode:
 def verify_platform(
     target: Target,
     only: Annotated[tuple[str, ...], "run just this check; repeat for several"] = (),
+    watch: Annotated[str | None, "go on for so long, like 90 or 10m; a line at each change; Ctrl-C ends it"] = None,
     output: CheckOutput = None,
 ) -> ExitCode:
     """Check the acceptance contract: all ready, Jobs complete, health and the frontend answer."""
-    return bootstrap.verify(target, only, output)
+    return bootstrap.verify(target, only, watch, output)
 
 
 @command
@@ -199,28 +201,32 @@ def show(
 
 
 @command(name="show")
-def config_show() -> ExitCode:
-    """Each setting of each profile, and where its value comes from."""
-    return bootstrap.config_show()
+def config_show(
+    target: Annotated[Target, Without("yes_context")],
+    origin: Annotated[bool, "also say where each value comes from: flag, environment, file and line, default"] = False,
+    output: Output = None,
+) -> ExitCode:
+    """Every setting in force for a profile and these flags; contacts nothing."""
+    return bootstrap.config_show(target, origin, output)
 
 
 # ---- credentials ----------------------------------------------------------------------------------------------------
 
 
 @command(name="ensure", default=True)
-def secrets_ensure(target: Platform) -> ExitCode:
+def secrets_ensure(target: Target) -> ExitCode:
     """Create the secrets that the manifests refer to and the cluster lacks; never overwrite one."""
     return bootstrap.secrets(target)
 
 
 @command(name="check")
-def secrets_check(target: Platform) -> ExitCode:
+def secrets_check(target: Target) -> ExitCode:
     """Say which secrets are there, missing or incomplete; values are never shown."""
     return bootstrap.secrets_check(target)
 
 
 @command(name="ensure", default=True)
-def tls_ensure(target: Platform) -> ExitCode:
+def tls_ensure(target: Target) -> ExitCode:
     """Create the certificates that the manifests refer to and the cluster lacks; never overwrite one."""
     return bootstrap.tls(target)
 

@@ -73,8 +73,6 @@ class Target(NamedTuple):
 
 Recorded = Annotated[Target, Without("overlay")]
 """A command that reads in the cluster what is deployed there."""
-Platform = Annotated[Target, Without("overlay", "namespace")]
-"""A command for what the profile names, and nothing else."""
 
 
 class DeployOptions(NamedTuple):
@@ -146,6 +144,7 @@ class DestroyOptions(NamedTuple):
     volumes: Annotated[bool, "also volumes, generated secrets and the namespace: the data is lost"] = False
     yes: Annotated[str | None, "confirm --volumes without a terminal: the namespace's exact name"] = None
     dry_run: Annotated[bool, "show what would go and what would stay; nothing is removed"] = False
+    list: Annotated[bool, "name every object instead of counting them"] = False
     output: Output = None
 
 

@@ -12,7 +12,11 @@ import msgspec
 from bakery_ops.report import events, schema
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "schemas"
-PUBLISHED = {"deploy-report.json": schema.Deploy, "deploy-event.json": events.AnyLine}
+PUBLISHED = {
+    "deploy-report.json": schema.Deploy,
+    "deploy-event.json": events.AnyLine,
+    "removal-report.json": schema.Removal,
+}
 
 
 def made(name: str) -> dict[str, Any]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -14,8 +12,8 @@ from bakery_ops.bootstrap import clusters, images
 from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.opened import Opened, open_platform
 from bakery_ops.bootstrap.outcomes import EXIT
-from bakery_ops.bootstrap.recording import recording_of, releases_of, require_resumable
-from bakery_ops.bootstrap.session import REPOSITORY, lock_seconds, resolve
+from bakery_ops.bootstrap.recording import recording_of, require_resumable
+from bakery_ops.bootstrap.session import REPOSITORY, lock_seconds
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
@@ -25,31 +23,25 @@ from bakery_ops.cluster.permissions import Permissions, needed
 from bakery_ops.errors import ExitCode, Forbidden, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.profile import Profile
+from bakery_ops.model.secrets import wanted
 from bakery_ops.options import DeployOptions, Target
 from bakery_ops.report import plans
 from bakery_ops.report.deploys import document, stopped
 from bakery_ops.report.events import Begun
-from bakery_ops.report.formats.github import github_checks
 from bakery_ops.report.hints import Way, hints
-from bakery_ops.report.releases import live_number, live_release
-from bakery_ops.report.runs import RunFolder
-from bakery_ops.report.status import show_status, status_document
+from bakery_ops.report.runs import RunFolder, new_id
 from bakery_ops.report.telling import Ending, Teller, destinations, introduce, terminal_for
 from bakery_ops.report.terminal import Terminal
-from bakery_ops.report.verification import check_parts, show_checks, verification_document
-from bakery_ops.rules import acceptance
 from bakery_ops.rules.next_step import Address
 from bakery_ops.rules.reports import Run
 from bakery_ops.rules.rollout.events import LeaseLost
 from bakery_ops.rules.rollout.options import FailMode, Options
-from bakery_ops.rules.verdict import Verdict
 from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
 from bakery_ops.workflows.capacity import prove_on_cluster
 from bakery_ops.workflows.deploy import deploy as deploy_platform
 from bakery_ops.workflows.deploy_ports import Ports, Watchers, Wishes
 from bakery_ops.workflows.difference import differences
-from bakery_ops.workflows.observe import judge_now
 from bakery_ops.workflows.rollout import QueueInbox, workers
 from bakery_ops.workflows.unchanged import Quick
 
@@ -68,7 +60,7 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
         stack.callback(opened.connection.close)
         if options.resume:
             require_resumable(opened.rendered, opened.connection)
-        run_id = f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        run_id = new_id()
         folder = stack.enter_context(RunFolder(REPOSITORY / "runs", run_id))
         teller = Teller(terminal, folder, options.output, reports)
         profile, clock = opened.rendered.profile, opened.connection.clock
@@ -107,16 +99,15 @@ def _require_consistent(options: DeployOptions) -> None:
 def _run(run_id: str, opened: Opened, target: Target, terminal: Terminal) -> Run:
     profile = opened.rendered.profile
     lag = opened.connection.lag.percentile(0.95)
-    where = address(opened.place, target, profile)._replace(is_passing=opened.passes)
+    makes_secrets = bool(wanted(opened.rendered.manifests))
+    where = address(opened.place, target, profile, makes_secrets=makes_secrets)._replace(is_passing=opened.passes)
     return Run(run_id, profile.name, profile.overlay, where, terminal.elapsed(), lag)
 
 
-def address(place: clusters.Place, target: Target, profile: Profile) -> Address:
-    """Where a run went. `invoke secrets` knows no other overlay or namespace than the profile's."""
-    file = ("--kubeconfig", str(target.kubeconfig)) if target.kubeconfig else ()
-    ours = ("--profile", profile.name, "--context", place.context, *file)
-    is_profiles = target.overlay is None and target.namespace is None
-    return Address(place.context, str(place.kubeconfig or ""), ours if is_profiles else ())
+def address(place: clusters.Place, target: Target, profile: Profile, *, makes_secrets: bool) -> Address:
+    """Where a run went. `makes_secrets`: `invoke secrets` makes any for these manifests, so it is worth naming."""
+    ours = target._replace(profile=profile.name, context=place.context).words if makes_secrets else ()
+    return Address(place.context, str(place.kubeconfig or ""), ours)
 
 
 def _way(opened: Opened, target: Target) -> Way:
@@ -150,63 +141,6 @@ def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
     return ExitCode.CHANGES if exit_code and not decided.is_empty else ExitCode.OK
 
 
-def verify(target: Target, only: Sequence[str], output: str | None) -> ExitCode:
-    """The acceptance checks, all or those of `only`. Exit 3 when one fails. Raises UsageError before any contact."""
-    acceptance.require_known(only)
-    terminal = Terminal()
-    opened = open_platform(target, terminal, reads_only=True)
-    with closing(opened.connection):
-        report = opened.verify(only)
-    if output == "json":
-        print(json.dumps(verification_document(report), indent=1))  # noqa: T201
-    elif output == "github":
-        terminal.write(github_checks(check_parts(report)))
-    else:
-        show_checks(terminal, report)
-    return ExitCode.OK if report.passed else ExitCode.FAILED
-
-
-def deploy_status(target: Target, output: str | None) -> ExitCode:
-    """Where every workload stands, and who holds the lock. Exit 3 when something is not ready."""
-    terminal = Terminal()
-    opened = open_platform(target, terminal, reads_only=True)
-    with closing(opened.connection):
-        standing = judge_now(
-            opened.connection.requests,
-            opened.graph,
-            opened.connection.clock,
-            opened.facts(),
-            done=opened.completed(),
-        )
-        holder = _lease(opened, terminal).holder()
-        known = releases_of(opened.connection, opened.rendered.profile.namespace).known()
-    if output == "json":
-        document = status_document(
-            standing.view,
-            cluster=str(opened.connection.identity),
-            version=opened.connection.version,
-            release=live_number(known),
-            lock=holder._asdict() if holder else None,
-        )
-        print(json.dumps(document, indent=1))  # noqa: T201
-    else:
-        show_status(terminal, standing.view)
-        terminal.show(f"cluster: {opened.connection.identity} (Kubernetes {opened.connection.version})")
-        terminal.show(f"release: {live_release(known)}")
-        terminal.show(f"lock: held by {holder.id} since {holder.since} ({holder.phase})" if holder else "lock: free")
-    ready = all(node.verdict is Verdict.READY for node in standing.view.nodes.values() if node.is_workload)
-    return ExitCode.OK if ready else ExitCode.FAILED
-
-
-def unlock(target: Target, holder: str) -> ExitCode:
-    terminal = Terminal()
-    profile = resolve(target)
-    with clusters.reached(profile, target, terminal) as (_, connection):
-        Lease(connection.transport, connection.retrier, profile.namespace).unlock(holder)
-    terminal.show(f"the lock of {holder} is removed")
-    return ExitCode.OK
-
-
 def _wishes(options: DeployOptions, opened: Opened) -> Wishes:
     profile = opened.rendered.profile
     rollout = Options(
@@ -230,7 +164,7 @@ def _wishes(options: DeployOptions, opened: Opened) -> Wishes:
     )
 
 
-def _lease(opened: Opened, terminal: Terminal) -> Lease:
+def lease(opened: Opened, terminal: Terminal) -> Lease:
     return clusters.deploy_lock(opened.connection, opened.rendered.profile, opened.place, terminal.say)
 
 
@@ -261,7 +195,7 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
         inbox.put(LeaseLost(connection.clock.now(), holder))
 
     def lock() -> LeaseHandle:
-        return _lease(opened, terminal).acquire(this_run(), phase=f"deploy {profile.name}", on_lost=lost)
+        return lease(opened, terminal).acquire(this_run(), phase=f"deploy {profile.name}", on_lost=lost)
 
     return Ports(
         namespace=profile.namespace,
@@ -292,7 +226,7 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
 def _quick(opened: Opened, terminal: Terminal) -> Quick:
     return Quick(
         namespace=opened.rendered.profile.namespace,
-        is_free=_lease(opened, terminal).is_free,
+        is_free=lease(opened, terminal).is_free,
         credentials=lambda: credentials_commands.complete(opened.connection, opened.rendered.manifests),
         facts=opened.facts,
         known=opened.known,

@@ -1,4 +1,4 @@
-"""The commands that need no cluster: check, capacity, platform.show, config.show."""
+"""The commands that need no cluster: check, capacity, platform.show."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 
 import yaml
 
-from bakery_ops.bootstrap.session import REPOSITORY, load_configuration, render, resolve
+from bakery_ops.bootstrap.session import REPOSITORY, render, resolve
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.documents import load
@@ -27,14 +27,6 @@ from bakery_ops.workflows.check import require
 from bakery_ops.workflows.check import rows as check_rows
 
 _DEFAULT_NODE = "8cpu,20Gi"
-
-
-def config_show() -> ExitCode:
-    terminal = Terminal()
-    configuration = load_configuration()
-    terminal.show(f"default profile: {configuration.default_profile}")
-    terminal.table(("profile", "key", "value", "from"), configuration.origins)
-    return ExitCode.OK
 
 
 def check(target: Target) -> ExitCode:

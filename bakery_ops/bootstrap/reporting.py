@@ -8,12 +8,13 @@ from pathlib import Path
 
 from bakery_ops.bootstrap.session import REPOSITORY
 from bakery_ops.errors import ExitCode, OperationFailed, UsageError
-from bakery_ops.report import history, schema, summary
+from bakery_ops.report import history, removals, schema, summary
 from bakery_ops.report.deploys import document
 from bakery_ops.report.formats import FORMATS
 from bakery_ops.report.runs import EVENTS, tried
 from bakery_ops.report.telling import destinations
 from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.acceptance import CheckState
 from bakery_ops.rules.next_step import Address
 from bakery_ops.rules.reports import DeployReport, Run
 from bakery_ops.rules.rollout.recording import replay as play
@@ -37,6 +38,8 @@ def report(
         return ExitCode.OK
     folder = history.find(root, run)
     told = history.summary(folder)
+    if isinstance(told, schema.Removal):
+        return _show_removal(told, terminal, output, ["replay"] if replay else [form for form, _ in wanted])
     shown = _played(folder, told, terminal) if replay else told
     if shown is None:
         raise UsageError(
@@ -52,6 +55,19 @@ def report(
         raise OperationFailed(problems[0], details=problems[1:])
     if replay and told is not None:
         _compare(told, shown, terminal)
+    return ExitCode.OK
+
+
+def _show_removal(report: schema.Removal, terminal: Terminal, output: str | None, asked: Sequence[str]) -> ExitCode:
+    """`asked`: what only a deploy can give."""
+    if asked:
+        raise UsageError(
+            f"the run {report.run} was a destroy, which has no {asked[0]}", remedy="--output json gives it whole"
+        )
+    if output == "json":
+        terminal.write(schema.encode(report))
+    else:
+        removals.show_every(terminal, report)
     return ExitCode.OK
 
 
@@ -86,6 +102,8 @@ def _compare(told: schema.Deploy, played: schema.Deploy, terminal: Terminal) -> 
             remedy="the rules have changed since, or the recording has; compare with git log bakery_ops/rules",
         )
     terminal.say("same outcome, causes and verdicts as in the run")
+    if failed := [check.name for check in told.checks if check.state == CheckState.FAILED.value]:
+        terminal.say(f"in the run the verification found failures: {', '.join(failed)}; a replay has no checks")
 
 
 def _essence(report: schema.Deploy) -> dict[str, str]:

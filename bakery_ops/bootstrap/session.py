@@ -7,11 +7,12 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from bakery_ops.errors import UsageError
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.profile import Configuration, Profile, configuration, namespace
+from bakery_ops.model.toml_lines import key_lines
 from bakery_ops.options import Target
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -46,23 +47,31 @@ def load_configuration() -> Configuration:
     """bakery.toml and BAKERY_* variables. Raises UsageError with file and line when the file is not TOML."""
     path = REPOSITORY / "bakery.toml"
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
     except FileNotFoundError:
         raise UsageError(f"{path} is missing") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path.name}: {error}") from error
-    return configuration(table, os.environ, source=path.name)
+    return configuration(table, os.environ, source=path.name, lines=key_lines(text))
 
 
 def resolve(target: Target) -> Profile:
     """The target's profile with the command line's overrides. Raises UsageError for a name that is none."""
     profile = load_configuration().profile(target.profile)
+    return dataclasses.replace(profile, **{key: value for key, (_, value) in overrides(target).items()})
+
+
+def overrides(target: Target) -> Mapping[str, tuple[str, Any]]:
+    """Key of a profile -> the flag that sets it on the command line, and its value. Raises UsageError."""
+    found: dict[str, tuple[str, Any]] = {}
     if target.namespace is not None:
-        profile = dataclasses.replace(profile, namespace=namespace(target.namespace))
+        found["namespace"] = ("--namespace", namespace(target.namespace))
     if target.overlay is not None:
         # A stranger's manifests: nobody has told us how to build their images or how large their nodes are.
-        profile = dataclasses.replace(profile, overlay=str(target.overlay.absolute()), images="present", nodes=())
-    return profile
+        values = {"overlay": str(target.overlay.absolute()), "images": "present", "nodes": ()}
+        found |= {key: ("--overlay", value) for key, value in values.items()}
+    return found
 
 
 class Rendered(NamedTuple):

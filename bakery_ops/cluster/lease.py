@@ -148,11 +148,12 @@ class Lease:
                 began = now
             seen, waited = now, now - began
             if waited > lasts:
-                self._notify(f"Taking over the lock of {self._ref.namespace}: {first} has stopped renewing it.")
+                self._notify(f"taking over the lock of {self._ref.namespace}: {first} has stopped renewing it")
                 return live
             if waited > _SAY_AFTER and not said:
                 said = True
-                self._notify(f"{self._held_by(first)} It is not renewed; waiting {lasts:.0f} s for it to expire.")
+                dead = f"it is not renewed, so it may be dead: waiting {lasts:.0f} s for it to expire"
+                self._notify(f"{self._held_by(first)}; {dead}")
             self._sleep(_OBSERVE_EVERY if waited < _SAY_AFTER else 2 * _OBSERVE_EVERY)
             found = self._read()
             if found is None or holder_of(found).id != first.id:
@@ -170,10 +171,10 @@ class Lease:
     def _locked(self, holder: Holder) -> Locked:
         return Locked(
             self._held_by(holder),
-            remedy=f"Wait for it. If that run is dead for certain: {self._unlock} --holder {holder.id}",
-            details=(f"holder {holder.id}", f"host {holder.host}", f"since {holder.since}", f"phase {holder.phase}"),
+            remedy=f"wait until it ends; if it is dead for certain: {self._unlock} --holder {holder.id}",
         )
 
     def _held_by(self, holder: Holder) -> str:
         phase = holder.phase or "unknown"
-        return f"Another run holds the lock of {self._ref.namespace}: {holder}, since {holder.since}, phase {phase}."
+        where = self._ref.namespace
+        return f"another run holds the lock of {where}: {holder}, since {holder.since}, phase {phase!r}"

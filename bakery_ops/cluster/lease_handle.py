@@ -107,9 +107,9 @@ class LeaseHandle:
     def _denial(self) -> Locked:
         where = self._ref.namespace
         if self._lost_to is None and not self._over.is_set():
-            return Locked(f"The lock of {where} could not be renewed ({self._refusal}); nothing more is written.")
+            return Locked(f"the lock of {where} could not be renewed ({self._refusal}); nothing more is written")
         taker = f"to {self._lost_to}" if self._lost_to else "(it was freed by someone else)"
-        return Locked(f"The lock of {where} was lost {taker}; nothing more is written.")
+        return Locked(f"the lock of {where} was lost {taker}; nothing more is written")
 
     def release(self, *, budget: float | None = None) -> None:
         """Free the lock if it is still ours. Never raises for a server that does not answer: the Lease expires.

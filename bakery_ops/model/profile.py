@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, NamedTuple
 
 from bakery_ops.errors import UsageError
@@ -74,6 +75,7 @@ class Configuration(NamedTuple):
     profiles: Mapping[str, Profile]
     default_profile: str
     origins: tuple[Origin, ...]
+    default_origin: str = "default"
 
     def profile(self, name: str | None) -> Profile:
         """The profile called `name`, or the default one. Raises UsageError with the nearest match."""
@@ -83,13 +85,26 @@ class Configuration(NamedTuple):
         return self.profiles[wanted]
 
 
-def configuration(table: Mapping[str, Any], environment: Mapping[str, str], *, source: str) -> Configuration:
+def configuration(
+    table: Mapping[str, Any],
+    environment: Mapping[str, str],
+    *,
+    source: str,
+    lines: Mapping[tuple[str, str], int] | None = None,
+) -> Configuration:
     """Read the parsed TOML `table` (from `source`, for errors) and BAKERY_* variables into profiles.
+
+    `lines`: (table, key) -> where it stands in `source`, as far as that is known (`model.toml_lines`).
 
     Raises: UsageError that lists every unknown key, wrong type, missing overlay and misspelled variable at once.
     """
     sections = {"default-profile", "profiles"}
     problems = [f"unknown key {key!r}; {hint(key, sections)}" for key in sorted(table.keys() - sections)]
+
+    def at(section: str, key: str) -> str:
+        line = (lines or {}).get((section, key))
+        return source if line is None else f"{source}:{line}"
+
     variables = _misspelled(environment)
     profiles: dict[str, Profile] = {}
     origins: list[Origin] = []
@@ -97,22 +112,37 @@ def configuration(table: Mapping[str, Any], environment: Mapping[str, str], *, s
         if not isinstance(entries, Mapping) or not _NAME.fullmatch(name):
             problems.append(f"profiles.{name}: a profile is a table with a name like 'prod'")
             continue
-        values, found = _merge(name, entries, environment, problems, source)
+        values, found = _merge(name, entries, environment, problems, partial(at, f"profiles.{name}"))
         origins += found
         if "overlay" in values:
             profiles[name] = Profile(name=name, **values)
         else:
             problems.append(f"profiles.{name}: 'overlay' is missing")
-    default = environment.get("BAKERY_PROFILE") or table.get("default-profile") or next(iter(profiles), "")
+    default, origin = _default(table, environment, profiles, at("", "default-profile"))
     if problems or variables:
         where = " and ".join([source] * bool(problems) + ["the environment"] * bool(variables))
         count = len(problems) + len(variables)
         raise UsageError(f"{amount(count, 'problem')} in {where}", details=[*problems, *variables])
-    return Configuration(profiles, str(default), tuple(origins))
+    return Configuration(profiles, default, tuple(origins), origin)
+
+
+def _default(
+    table: Mapping[str, Any], environment: Mapping[str, str], profiles: Mapping[str, Profile], where: str
+) -> tuple[str, str]:
+    """The profile that is meant when none is named, and where that comes from."""
+    if chosen := environment.get("BAKERY_PROFILE"):
+        return chosen, "environment BAKERY_PROFILE"
+    if chosen := table.get("default-profile"):
+        return str(chosen), where
+    return next(iter(profiles), ""), "the first one"
 
 
 def _merge(
-    name: str, entries: Mapping[str, Any], environment: Mapping[str, str], problems: list[str], source: str
+    name: str,
+    entries: Mapping[str, Any],
+    environment: Mapping[str, str],
+    problems: list[str],
+    at: Callable[[str], str],
 ) -> tuple[dict[str, Any], list[Origin]]:
     known = [field.name.replace("_", "-") for field in fields(Profile) if field.name != "name"]
     problems += [f"profiles.{name}: unknown key {key!r}; {hint(key, known)}" for key in entries if key not in known]
@@ -126,14 +156,14 @@ def _merge(
         if variable in environment and key not in _GUARDS:
             raw, origin = environment[variable], f"environment {variable}"
         elif key in entries:
-            raw, origin = entries[key], source
+            raw, origin = entries[key], at(key)
         else:
             if key != "overlay":
-                origins.append(Origin(name, key, _shown(field.default), "default"))
+                origins.append(Origin(name, key, shown(field.default), "default"))
             continue
         try:
             values[field.name] = _typed(field.name, raw)
-            origins.append(Origin(name, key, _shown(values[field.name]), origin))
+            origins.append(Origin(name, key, shown(values[field.name]), origin))
         except UsageError as error:
             problems.append(f"profiles.{name}.{key} ({origin}): {error}")
     return values, origins
@@ -156,7 +186,7 @@ def _misspelled(environment: Mapping[str, str]) -> list[str]:
     return problems
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """As it would be written: a list, `true`, `10m`, or a text."""
     if isinstance(value, tuple):
         return ", ".join(value)

@@ -32,8 +32,14 @@ def unknown(what: str, word: str, known: Iterable[str]) -> UsageError:
 
 
 def amount(count: int, noun: str) -> str:
-    """A number with its noun: "1 object", "2 objects"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """A number with its noun: "1 object", "2 objects", "2 Ingresses", "2 NetworkPolicies"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {_plural(noun)}"
+
+
+def _plural(noun: str) -> str:
+    if noun.endswith("y") and noun[-2:-1] not in tuple("aeiou"):
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch")) else f"{noun}s"
 
 
 def printable(word: str, limit: int = 80) -> str:

@@ -50,11 +50,16 @@ def stopped(error: BakeryError, run: Run) -> schema.Deploy:
         profile=run.profile,
         overlay=run.overlay,
         context=run.address.context,
-        outcome=_STOPPED.get(error.exit_code, "failed"),
+        outcome=stopped_outcome(error),
         headline=str(error),
         total_seconds=round(run.seconds, 3),
         refusal=(str(error), *error.details, *remedy),
     )
+
+
+def stopped_outcome(error: BakeryError) -> str:
+    """How a run ended that an error or a signal stopped, in a word."""
+    return _STOPPED.get(error.exit_code, "failed")
 
 
 _STOPPED = {
@@ -114,6 +119,8 @@ def _headline(report: DeployReport, seconds: float) -> str:
     if skipped:
         others.append(f"{skipped} check{'' if skipped == 1 else 's'} skipped")
     counts = ", ".join([f"{applied} applied", f"{unchanged} unchanged", *others])
+    if report.outcome is Outcome.SUCCEEDED and report.verified is None:  # a recording has no checks
+        return f"rolled out in {seconds:.1f} s, not verified: {counts}"
     if report.outcome is Outcome.SUCCEEDED:
         return f"deployed and verified in {seconds:.1f} s: {counts}"
     if result.outcome is Outcome.SUCCEEDED:

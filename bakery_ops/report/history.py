@@ -38,7 +38,7 @@ def find(root: Path, name: str | None) -> Path:
     return runs[name]
 
 
-def summary(run: Path) -> schema.Deploy | None:
+def summary(run: Path) -> schema.Deploy | schema.Removal | None:
     """The run's report; None when it left none (killed, or still running). Raises UsageError for a damaged file."""
     path = run / SUMMARY
     try:
@@ -93,6 +93,8 @@ def _row(run: Path) -> tuple[str, str, str, str, str]:
         return run.name, "damaged", "", "", ""
     if report is None:
         return run.name, "no report", "", "", "killed, or still running"
-    cause = report.causes[0].sentence if report.causes else ""
-    where = f"{report.profile} to {report.context}"
+    if isinstance(report, schema.Removal):
+        where, cause = f"{report.namespace} destroyed in {report.context}", ""
+    else:
+        where, cause = f"{report.profile} to {report.context}", report.causes[0].sentence if report.causes else ""
     return run.name, report.outcome, f"{report.total_seconds:.1f}", where, cause

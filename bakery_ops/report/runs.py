@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import secrets
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Self, TypeVar
 
 from bakery_ops.errors import PreflightRefused
 from bakery_ops.report import events, schema
@@ -23,7 +25,13 @@ REPORTS: Mapping[str, Format] = {
     "report.html": FORMATS["html"],
     "timeline.svg": FORMATS["svg"],
 }
+_Report = TypeVar("_Report")
 _LARGE = 256 * 1024  # bytes; a recording above that is compressed
+
+
+def new_id() -> str:
+    """A name for a run that begins now: names sort by time."""
+    return f"{time.strftime('%Y%m%dT%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
 
 
 class RunFolder:
@@ -59,6 +67,11 @@ class RunFolder:
     def keep(self, report: schema.Deploy) -> list[str]:
         """Write the report in every form of `REPORTS`. Returns what could not be written, and why."""
         return [problem for name, form in REPORTS.items() if (problem := tried(self.path / name, form, report))]
+
+    def keep_removal(self, report: schema.Removal) -> list[str]:
+        """The same for a destroy, which has no timeline to draw."""
+        problem = tried(self.path / SUMMARY, schema.encode, report)
+        return [problem] if problem else []
 
     def __enter__(self) -> Self:
         return self
@@ -96,7 +109,7 @@ class _Lines:
             return  # what it still held back cannot be written either; the descriptor is closed all the same
 
 
-def tried(path: Path, form: Format, report: schema.Deploy) -> str:
+def tried(path: Path, form: Callable[[_Report], str], report: _Report) -> str:
     """Write one report; "" or why it could not be written."""
     try:
         write_whole(path, form(report))

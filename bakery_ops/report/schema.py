@@ -1,6 +1,6 @@
-"""The deploy report as it is written to summary.json: the one document that every other format is drawn from.
+"""A run's report as it is written to summary.json: a deploy's, from which every other format is drawn, or a destroy's.
 
-docs/schemas/deploy-report.json is made from these types, and a test holds it to them. Fields are only ever added within
+docs/schemas/ is made from these types, and a test holds it to them. Fields are only ever added within
 one `apiVersion`. Times are seconds since the rollout began unless a field says otherwise.
 """
 
@@ -157,14 +157,47 @@ class Deploy(Part, frozen=True, kw_only=True):
     checks: tuple[Check, ...] = ()
 
 
+class RemovedObject(Part, frozen=True, kw_only=True):
+    """One object and what became of it. `why`: what kept it, "" where the fate says it all."""
+
+    object: str
+    fate: str
+    why: str
+
+
+class Removal(Part, frozen=True, kw_only=True):
+    """A destroy's report: every object of the inventory, and what became of it."""
+
+    api_version: str = API_VERSION
+    kind: str = "RemovalReport"
+    run: str
+    profile: str
+    namespace: str
+    context: str
+    outcome: str
+    headline: str
+    total_seconds: float
+    notes: tuple[str, ...] = ()
+    objects: tuple[RemovedObject, ...] = ()
+
+
+class _Head(Part, frozen=True, kw_only=True):
+    api_version: str = ""
+    kind: str = ""
+
+
 def encode(document: Part) -> str:
     """As JSON text, indented, with a last newline. ASCII only: `cat` of it must not steer a terminal (C1, bidi)."""
     return json.dumps(msgspec.to_builtins(document), indent=1) + "\n"
 
 
-def decode(text: str | bytes) -> Deploy:
-    """A report read back. Raises: ValueError: it is not JSON, or not a DeployReport of this version."""
-    document = msgspec.json.decode(text, type=Deploy)
-    if (document.api_version, document.kind) != (API_VERSION, "DeployReport"):
-        raise ValueError(f"it is a {document.api_version} {document.kind}, not a {API_VERSION} DeployReport")
-    return document
+def decode(text: str | bytes) -> Deploy | Removal:
+    """A report read back. Raises: ValueError: it is not JSON, or no report of this version."""
+    head = msgspec.json.decode(text, type=_Head)
+    kinds: dict[tuple[str, str], type[Deploy | Removal]] = {
+        (API_VERSION, "DeployReport"): Deploy,
+        (API_VERSION, "RemovalReport"): Removal,
+    }
+    if (wanted := kinds.get((head.api_version, head.kind))) is None:
+        raise ValueError(f"it is a {head.api_version} {head.kind}, not a {API_VERSION} DeployReport or RemovalReport")
+    return msgspec.json.decode(text, type=wanted)

@@ -13,9 +13,9 @@ from bakery_ops.model.contract import CONTENT_HASH
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import wanted
+from bakery_ops.rules.deletion import held_by, leaving_since
 from bakery_ops.rules.drift import drift
 from bakery_ops.rules.handover import autoscaled, replicas_to_keep
-from bakery_ops.rules.leaving import held_by, is_leaving
 
 Live = Mapping[str, Any]
 
@@ -288,7 +288,7 @@ def _stem(ref: ObjectRef) -> tuple[str, str]:
 
 
 def _kept(ref: ObjectRef, live: Live, prune: bool, prune_kinds: Collection[str]) -> str:
-    if is_leaving(live):
+    if leaving_since(live):
         return f"it is being deleted already, and {held_by(live)}"
     if not prune:
         return "pruning is off"

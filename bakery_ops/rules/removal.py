@@ -18,6 +18,7 @@ from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import GENERATED
 from bakery_ops.model.words import amount
+from bakery_ops.rules.deletion import held_by, leaving_since
 from bakery_ops.rules.plan import PROTECTED_KINDS, PruneStep
 from bakery_ops.rules.strangers import strangers
 
@@ -92,7 +93,7 @@ def removal(around: Surroundings, *, volumes: bool) -> Removal:
         kept=tuple(step for step in (*steps, *namespaces) if step.kept),
         gone=tuple(ref for ref in known if ref not in around.live),
         claims=tuple(step for step in steps if step.ref in claims and INVENTORY not in _notes(around.live[step.ref])),
-        notes=tuple(_retained(doomed, around.volumes)),
+        notes=(*_leaving(present, around.live), *_retained(doomed, around.volumes)),
     )
 
 
@@ -210,6 +211,13 @@ def _order(graph: Graph) -> Iterator[tuple[str, str]]:
 
 def _manifest(ref: ObjectRef, live: Live) -> Manifest:
     return Manifest(ref, str(live.get("apiVersion", "v1")), live, "the cluster")
+
+
+def _leaving(present: Iterable[ObjectRef], live: Mapping[ObjectRef, Live]) -> Iterator[str]:
+    """What somebody else has deleted, or a destroy before this one, and is still there: it may hang again."""
+    for ref in present:
+        if since := leaving_since(live[ref]):
+            yield f"{ref} is being deleted since {since}: {held_by(live[ref])}"
 
 
 def _retained(doomed: Sequence[PruneStep], volumes: Sequence[Live]) -> Iterator[str]:

@@ -80,6 +80,15 @@ class RemovalReport:
         return tuple(row for row in self.rows if row.fate in fates)
 
 
+class RemovalRun(NamedTuple):
+    """Which destroy a report is of."""
+
+    id: str
+    profile: str
+    namespace: str
+    context: str
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """Which run a report is of, and what only the one who ran it knows.

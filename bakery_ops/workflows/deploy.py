@@ -5,7 +5,7 @@ gather (facts, live objects, journal) -> decide (capacity, plan) -> act (secrets
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -34,7 +34,7 @@ from bakery_ops.workflows.observe import (
     watched_only,
     with_orphans,
 )
-from bakery_ops.workflows.ports import Answer
+from bakery_ops.workflows.ports import Answer, Requests, Say
 from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.verify import verify_settled
 
@@ -80,7 +80,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             ports.prove_capacity(part)
             if wishes.dry_run:
                 return DeployReport(_decide(this)[0])
-            _namespaces(graph, ports, made)
+            make_namespaces(graph, ports.requests, ports.namespace, ports.say, made.append)
             lock = held.enter_context(ports.lock())
             decided, seen = _prepare(this)
         return _act(this, decided, seen, lock)
@@ -229,25 +229,27 @@ def chosen_nodes(graph: Graph, only: Sequence[str]) -> frozenset[str]:
     return graph.upstream([*needed, *own])
 
 
-def _namespaces(graph: Graph, ports: Ports, made: list[str]) -> None:
+def make_namespaces(
+    graph: Graph, requests: Requests, home: str, say: Say, made: Callable[[str], None] = lambda name: None
+) -> None:
     """Lock, inventory and journal live in the namespace, so it comes before them, also where the render has none.
 
-    Applying one twice changes nothing. `made` gets the names of those that were not there before.
+    Applying one twice changes nothing. `made` is told those that were not there before.
     Raises: PreflightRefused when it cannot be made.
     """
     wanted = {node.ref: node.manifest for node in graph.values() if node.ref.kind == "Namespace"}
-    home = ObjectRef("", "Namespace", "", ports.namespace)
-    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": ports.namespace}}
-    for ref, manifest in {home: Manifest(home, "v1", body, "--namespace"), **wanted}.items():
-        found = ports.requests.read(ref)
+    own = ObjectRef("", "Namespace", "", home)
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": home}}
+    for ref, manifest in {own: Manifest(own, "v1", body, "--namespace"), **wanted}.items():
+        found = requests.read(ref)
         if found.status != 404:
             _require_lasting(ref.name, found)
             continue
-        answer = ports.requests.apply(manifest)
+        answer = requests.apply(manifest)
         if answer.status >= 300:
             raise PreflightRefused(f"cannot create namespace {ref.name}: {': '.join(refusal(answer))}")
-        made.append(ref.name)
-        ports.say(f"namespace {ref.name} created")
+        made(ref.name)
+        say(f"namespace {ref.name} created")
 
 
 def _require_lasting(name: str, namespace: Answer) -> None:

@@ -13,13 +13,14 @@ from bakery_ops.model.contract import RELEASE
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.live import LiveObject, struct_for
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules import diagnosis
 from bakery_ops.rules.plan import PROTECTED_KINDS, Action, Plan, Recorded, Step, is_completed
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout import machine
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.result import RolloutResult
 from bakery_ops.rules.rollout.state import Rollout
-from bakery_ops.rules.rollout.view import RolloutView, view
+from bakery_ops.rules.rollout.view import RolloutView, causes, view
 from bakery_ops.rules.verdict import Judgement, Verdict
 from bakery_ops.workflows.ports import Clock, Requests
 
@@ -177,7 +178,9 @@ def judge_now(requests: Requests, graph: Graph, clock: Clock, facts: ClusterFact
         snapshot=seen.structs(),
         synced=seen.kinds | frozenset(STREAMED_KINDS),
     )
-    return Standing(view(rollout), judged(rollout), seen)
+    # Nothing is under way, so what fails now is a cause now, although no timer has run out on it.
+    failing = tuple(cause for cause in diagnosis.reported(causes(rollout)) if cause.evidence)
+    return Standing(view(rollout)._replace(causes=failing), judged(rollout), seen)
 
 
 def judged(rollout: Rollout) -> Mapping[str, Judgement]:

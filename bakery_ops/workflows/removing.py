@@ -8,9 +8,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from bakery_ops.errors import ClusterUnreachable
+from bakery_ops.errors import ClusterUnreachable, OperationFailed
 from bakery_ops.model.manifest import ObjectRef
-from bakery_ops.rules.leaving import held_by
+from bakery_ops.rules.deletion import by_kind, held_by
 from bakery_ops.rules.plan import PruneStep
 from bakery_ops.rules.removal import Removal
 from bakery_ops.rules.reports import Fate, RemovalReport, Removed
@@ -19,8 +19,8 @@ from bakery_ops.workflows.interrupts import interruptible
 from bakery_ops.workflows.ports import Clock, Inventory, Journal, Requests, Say
 from bakery_ops.workflows.rollout_requests import refusal
 
-GRACE = 30.0  # seconds Kubernetes gives a pod to end, where its template says nothing
-_LATE = 60.0  # seconds past the grace period after which finalizers are worth naming (docs/readiness.md)
+_HEARTBEAT = 30.0  # seconds without a word: as long as Kubernetes gives a pod to end where its template says nothing
+_NAMED = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 2.0
 
 _FATES = {Fate.REFUSED: Outcome.FAILED, Fate.UNKNOWN: Outcome.UNREACHABLE, Fate.HANGING: Outcome.TIMED_OUT}
@@ -57,8 +57,10 @@ class Run:
 
     def __init__(self, decided: Removal, ports: Ports, deadline: float) -> None:
         self._decided, self._ports, self._deadline = decided, ports, deadline
+        self._bodies: dict[ObjectRef, Mapping[str, Any]] = {}
         self._fates: dict[ObjectRef, Removed] = {ref: Removed(ref, Fate.GONE) for ref in decided.gone}
         self._fates |= {step.ref: Removed(step.ref, Fate.KEPT, step.kept) for step in decided.kept}
+        self._total = len(decided.doomed)
         self._interrupted = False
 
     def carry_out(self) -> RemovalReport:
@@ -103,7 +105,8 @@ class Run:
         """Delete a wave and wait until it is gone. Why nothing more may follow, or None."""
         if self._interrupted:
             return Outcome.INTERRUPTED
-        self._ports.say(f"removing {_told(wave)}")
+        done = sum(row.fate is Fate.REMOVED for row in self._fates.values())
+        self._ports.say(f"[{done}/{self._total}] removing {_told(wave)}")
         for row in self._ports.deleters.map(self._delete, wave):
             self._fates[row.ref] = row
         self._wait([step for step in wave if self._fates[step.ref].fate is Fate.HANGING])
@@ -124,17 +127,22 @@ class Run:
 
     def _wait(self, steps: Sequence[PruneStep]) -> None:
         clock = self._ports.clock
-        began, pause, told = clock.now(), _FIRST_PAUSE, set[ObjectRef]()
+        began, pause = clock.now(), _FIRST_PAUSE
+        spoke = began
         left = list(steps)
         while left:
             for row in self._ports.deleters.map(self._look, left):
                 self._fates[row.ref] = row
             left = [step for step in left if self._fates[step.ref].fate is Fate.HANGING]
-            passed = clock.now() - began
-            if not left or self._interrupted or passed >= self._deadline:
+            now = clock.now()
+            is_over = self._interrupted or now - began >= self._deadline
+            if left and (is_over or now - spoke >= _HEARTBEAT):
+                self._look_closer(left)
+            if not left or is_over:
                 return
-            if passed > GRACE + _LATE:
-                self._tell_late(left, told)
+            if now - spoke >= _HEARTBEAT:
+                spoke = now
+                self._ports.say(self._sign_of_life(left))
             clock.sleep(pause)
             pause = min(pause * 1.5, _LONGEST_PAUSE)
 
@@ -148,13 +156,24 @@ class Run:
             return Removed(step.ref, Fate.REMOVED)
         if found.status != 200:
             return Removed(step.ref, Fate.UNKNOWN, ": ".join(refusal(found)))
+        self._bodies[step.ref] = found.body
         return Removed(step.ref, Fate.HANGING, held_by(found.body))
 
-    def _tell_late(self, steps: Sequence[PruneStep], told: set[ObjectRef]) -> None:
-        for step in steps:
-            if step.ref not in told:
-                told.add(step.ref)
-                self._ports.say(f"{step.ref} is still there: {self._fates[step.ref].why}")
+    def _look_closer(self, steps: Sequence[PruneStep]) -> None:
+        """A workload waits for its pods: which, and where they are, is what helps. They cost a list, so not always."""
+        for namespace in sorted({step.ref.namespace for step in steps if step.ref.is_workload}):
+            try:
+                pods = self._ports.requests.list("", "Pod", namespace)
+            except (OperationFailed, ClusterUnreachable):
+                continue  # the finalizers are named already
+            for step in steps:
+                if step.ref.is_workload and step.ref.namespace == namespace:
+                    self._fates[step.ref] = Removed(step.ref, Fate.HANGING, held_by(self._bodies[step.ref], pods))
+
+    def _sign_of_life(self, left: Sequence[PruneStep]) -> str:
+        named = "; ".join(f"{step.ref} ({self._fates[step.ref].why})" for step in left[:_NAMED])
+        more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+        return f"still waiting for {named}{more}"
 
     def _trouble(self, wave: Sequence[PruneStep]) -> Outcome | None:
         fates: Collection[Fate] = {self._fates[step.ref].fate for step in wave}
@@ -164,5 +183,5 @@ class Run:
 
 
 def _told(wave: Sequence[PruneStep]) -> str:
-    names = [str(step.ref) for step in wave]
-    return ", ".join(names) if len(names) <= 3 else f"{len(names)} objects: {', '.join(names[:3])}, …"
+    refs = [step.ref for step in wave]
+    return ", ".join(map(str, refs)) if len(refs) <= _NAMED else by_kind(refs)

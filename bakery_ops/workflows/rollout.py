@@ -171,7 +171,7 @@ class _Driver:
         self._carry_out(rollout, commands)
         following = rollout.outcome is None
         if following:
-            world.mirror.start(_kinds(self._graph, self._options), _namespace(self._graph), self._deliver)
+            world.mirror.start(_kinds(self._graph, self._options), namespace_of(self._graph), self._deliver)
         try:
             while rollout.outcome is None:
                 events = self._next()
@@ -267,7 +267,7 @@ def _kinds(graph: Graph, options: Options) -> tuple[str, ...]:
     return tuple(kind for kind in STREAMED_KINDS if kind in needed and kind in options.streamed)
 
 
-def _namespace(graph: Graph) -> str:
+def namespace_of(graph: Graph) -> str:
     """The one namespace of the graph, or "" for all when there are several."""
     names = {node.ref.namespace for node in graph.values() if node.ref.namespace}
     return names.pop() if len(names) == 1 else ""

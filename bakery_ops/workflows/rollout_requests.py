@@ -13,8 +13,8 @@ from bakery_ops.model.content import recorded_hash, stamped
 from bakery_ops.model.graph import Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.deletion import held_by
 from bakery_ops.rules.handover import HANDOVER_MANAGER, handover
-from bakery_ops.rules.leaving import held_by
 from bakery_ops.rules.plan import Step
 from bakery_ops.rules.restarts import RESTART_MANAGER, noted, restart
 from bakery_ops.rules.rollout.events import (

@@ -217,7 +217,7 @@ def _converged(
     if rerun.status != 0:
         yield f"the rerun ended with {rerun.status}\n{rerun.output}"
         return
-    if bool(dead) != ("Taking over the lock" in rerun.output):
+    if bool(dead) != ("taking over the lock" in rerun.output):
         yield f"the lock was held by {dead or 'nobody'}, and the rerun said\n{rerun.output}"
     yield from _lost(kept, site.kept())
     again = site.jobs()

@@ -93,7 +93,7 @@ def test_a_killed_holders_lock_is_taken_over_with_a_note(
         with lease(connection, namespace, lines).acquire(this_run()) as handle:
             assert time.monotonic() - began > 3
             assert handle.transitions == 1
-    assert "Taking over" in lines[-1]
+    assert "taking over" in lines[-1]
 
 
 def test_a_stopped_holder_that_wakes_after_a_takeover_writes_nothing(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 
@@ -25,6 +26,11 @@ def test_data_stays_and_a_later_deploy_finds_it_again(site: Site) -> None:
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert site.left() == OURS
     assert site.inventory() == {*OURS, f"Namespace/{site.namespace}"}
+    assert len(ended.stdout.splitlines()) < 10, ended.stdout
+    named = re.search(r"invoke report (\S+)", ended.stdout)
+    assert named is not None, ended.stdout
+    again = invoke("report", named[1])
+    assert f"removed          deployment/web in {site.namespace}" in again.stdout
 
     site.deploy()
     assert site.password() == password

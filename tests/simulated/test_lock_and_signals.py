@@ -60,7 +60,7 @@ def test_a_signal_stops_the_writing_frees_the_lock_and_leaves_a_report(site: Sit
     assert (run.status, "deploy interrupted after" in run.output) == (130, True), run.output
     assert [call for call in run.mutations if call.endswith(LATER[1:])] == []
     assert (site.holder(), site.outside_inventory()) == ("", [])
-    assert "Taking over" not in converges(site).output
+    assert "taking over" not in converges(site).output
 
 
 def test_a_second_signal_ends_the_run_at_once(site: Site) -> None:
@@ -82,8 +82,8 @@ def test_a_second_deploy_is_refused_with_who_holds_the_lock_and_writes_nothing(s
         output, _ = first.communicate(timeout=120)
     assert (second.status, second.mutations) == (6, []), second.output
     unlock = f"--namespace {site.namespace}"
-    for word in ("Another run holds the lock", f"holder {holder}", "host ", "since 20", "phase deploy", unlock):
-        assert word in second.output
+    for word in ("another run holds the lock", f"--holder {holder}", " on ", "since 20", "phase 'deploy", unlock):
+        assert second.output.count(word) == 1, second.output
     assert f"lock: held by {holder}" in status.stdout
     assert first.returncode == 0, output
     converges(site)
@@ -99,7 +99,7 @@ def test_a_killed_deploys_lock_is_waited_out_or_removed_by_naming_its_holder(sit
     assert site.holder() == holder
     right = invoke("deploy.unlock", holder, *site.words())
     assert (right.returncode, site.holder()) == (0, ""), right.stderr
-    assert "Taking over" not in converges(site).output
+    assert "taking over" not in converges(site).output
 
 
 def test_a_namespace_that_somebody_deletes_is_the_one_cause(site: Site) -> None:
@@ -119,7 +119,7 @@ def test_a_deploy_that_slept_through_a_takeover_writes_nothing_more(site: Site) 
     with site.deploying(arrange=told(at(Tell(signal.SIGSTOP), DATABASE))) as (first, proxy):
         proxy.rules.wait_for("PATCH", DATABASE)
         second = site.deploy()
-        assert (second.status, "Taking over the lock" in second.output) == (0, True), second.output
+        assert (second.status, "taking over the lock" in second.output) == (0, True), second.output
         before = list(proxy.mutations)
         os.kill(first.pid, signal.SIGCONT)
         output, _ = first.communicate(timeout=60)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
-
-import pytest
 
 from bakery_ops.bootstrap.clusters import Place
 from bakery_ops.bootstrap.deploying import address
@@ -29,11 +26,17 @@ def test_every_flag_that_leads_somewhere_is_repeated_and_a_confirmation_is_not()
 
 
 def test_our_own_commands_follow_a_deploy_of_the_profile():
-    found = address(PLACE, Target(kubeconfig=Path("/k")), PROFILE)
+    found = address(PLACE, Target(kubeconfig=Path("/k")), PROFILE, makes_secrets=True)
     assert found.invoke == ("--profile", "dev", "--context", "kind-shop", "--kubeconfig", "/k")
     assert (found.context, found.kubeconfig) == ("kind-shop", "/kube/config")
 
 
-@pytest.mark.parametrize("target", [Target(overlay=Path("theirs")), Target(namespace="shop")])
-def test_where_secrets_are_not_the_profiles_kubectl_is_named_instead(target):
-    assert address(PLACE, target, dataclasses.replace(PROFILE, namespace="shop")).invoke == ()
+def test_another_overlay_and_namespace_go_with_them():
+    target = Target(overlay=Path("theirs"), namespace="shop")
+    assert address(PLACE, target, PROFILE, makes_secrets=True).invoke == (
+        *("--profile", "dev", "--overlay", "theirs", "--namespace", "shop", "--context", "kind-shop"),
+    )
+
+
+def test_where_the_secrets_are_somebody_elses_kubectl_is_named_instead():
+    assert address(PLACE, Target(overlay=Path("theirs")), PROFILE, makes_secrets=False).invoke == ()

@@ -20,6 +20,20 @@ def test_the_environment_wins_over_the_file_and_says_so():
     assert ("dev", "namespace", "other", "environment BAKERY_NAMESPACE") in read.origins
 
 
+def test_a_value_of_the_file_says_on_which_line_it_stands():
+    lines = {("profiles.dev", "overlay"): 7, ("", "default-profile"): 2}
+    read = configuration(TABLE, {}, source="bakery.toml", lines=lines)
+    origins = {key: origin for _, key, _, origin in read.origins}
+    assert (origins["overlay"], origins["contexts"], origins["deadline"]) == ("bakery.toml:7", "bakery.toml", "default")
+    assert read.default_origin == "bakery.toml:2"
+
+
+def test_who_chose_the_profile_is_known():
+    assert configuration(TABLE, {"BAKERY_PROFILE": "dev"}, source="x").default_origin == "environment BAKERY_PROFILE"
+    first = configuration({"profiles": TABLE["profiles"]}, {}, source="x")
+    assert (first.default_profile, first.default_origin) == ("dev", "the first one")
+
+
 def test_values_are_shown_as_they_would_be_written():
     table = {"profiles": {"dev": {**TABLE["profiles"]["dev"], "deadline": "90s"}}}
     shown = {key: value for _, key, value, _ in configuration(table, {}, source="bakery.toml").origins}

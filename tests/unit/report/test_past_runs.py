@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bakery_ops.bootstrap.reporting import report
 from bakery_ops.errors import ExitCode, OperationFailed, UsageError
-from bakery_ops.report import events, schema
+from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.report import events, removals, schema
+from bakery_ops.report.deploys import document
 from bakery_ops.report.runs import RunFolder
-from tests.reports import Told, deployed
+from bakery_ops.rules.acceptance import CheckResult, CheckState
+from bakery_ops.rules.reports import Fate, RemovalReport, RemovalRun, Removed, VerifyReport
+from bakery_ops.rules.rollout.events import Outcome
+from tests.reports import RUN, Told, deployed
 from tests.simulation import CRASH, Behaviour
 
 
@@ -32,6 +38,17 @@ def root(tmp_path: Path, broken: Told) -> Path:
     with RunFolder(tmp_path, "20260102T000000-bbbb"):
         pass
     return tmp_path
+
+
+def keep_destroy(root: Path, name: str) -> None:
+    """A destroy that ended with something still there."""
+    rows = (
+        Removed(ObjectRef("apps", "Deployment", "shop", "web"), Fate.HANGING, "its pods have not ended: pod/web-1"),
+        Removed(ObjectRef("", "Secret", "shop", "password"), Fate.KEPT, "goes only with --volumes"),
+    )
+    with RunFolder(root, name) as folder:
+        ended = RemovalReport(Outcome.TIMED_OUT, rows)
+        folder.keep_removal(removals.document(ended, RemovalRun(name, "dev", "shop", "minikube"), 3.0))
 
 
 FIRST = "20260101T000000-aaaa"
@@ -76,6 +93,38 @@ def test_a_replay_ends_as_the_run_did(root, capsys):
     assert told.out.startswith("web is down: CrashLoopBackOff")
 
 
+def test_a_replay_never_calls_verified_what_only_the_run_itself_has_looked_at(tmp_path, capsys):
+    """The recording ends with the rollout; whether the platform answers was asked in the run."""
+    healthy = deployed()
+    with RunFolder(tmp_path, FIRST) as folder:
+        for line in healthy.recording:
+            folder.record(line)
+        folder.keep(healthy.document)
+    report(FIRST, False, False, None, (), tmp_path)
+    assert "\ndeployed and verified in 42.0 s: " in capsys.readouterr().out
+    report(FIRST, False, True, None, (), tmp_path)
+    told = capsys.readouterr()
+    assert "\nrolled out in " in told.out
+    assert ", not verified: 5 applied, 0 unchanged\n" in told.out
+    assert "same outcome" in told.err
+
+
+def test_a_run_whose_checks_failed_ends_so_when_it_is_shown_again(tmp_path, capsys):
+    ran = deployed()
+    checks = (CheckResult("frontend", CheckState.FAILED, "no answer"),)
+    failed = document(replace(ran.report, verified=VerifyReport(checks, 0.1)), RUN)
+    with RunFolder(tmp_path, FIRST) as folder:
+        for line in ran.recording:
+            folder.record(line)
+        folder.keep(failed)
+    report(FIRST, False, False, None, (), tmp_path)
+    assert "deployed in 42.0 s, but verify found failures" in capsys.readouterr().out
+    report(FIRST, False, True, None, (), tmp_path)
+    told = capsys.readouterr()
+    assert "not verified" in told.out
+    assert "in the run the verification found failures: frontend" in told.err
+
+
 def test_a_replay_that_ends_otherwise_is_a_failure_with_the_difference(root):
     path = root / FIRST / "summary.json"
     document = json.loads(path.read_text())
@@ -84,6 +133,25 @@ def test_a_replay_that_ends_otherwise_is_a_failure_with_the_difference(root):
     with pytest.raises(OperationFailed) as differs:
         report(FIRST, False, True, None, (), root)
     assert differs.value.details == ("outcome: 'succeeded' in the run, 'failed' now",)
+
+
+def test_a_destroy_is_shown_again_object_by_object_and_given_as_json(root, capsys):
+    keep_destroy(root, "20260103T000000-cccc")
+    assert report(None, False, False, None, (), root) is ExitCode.OK
+    shown = capsys.readouterr().out
+    assert "still there      deployment/web in shop: its pods have not ended" in shown
+    assert "kept             secret/password in shop" in shown
+    assert report(None, False, False, "json", (), root) is ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["kind"] == "RemovalReport"
+    report(None, True, False, None, (), root)
+    assert "shop destroyed in minikube" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("replay", "files"), [(True, ()), (False, ("html=x.html",))])
+def test_a_destroy_has_nothing_of_a_rollout_to_give(root, replay, files):
+    keep_destroy(root, "20260103T000000-cccc")
+    with pytest.raises(UsageError, match=r"was a destroy, which has no (replay|html)"):
+        report(None, False, replay, None, files, root)
 
 
 def test_a_recording_without_an_end_cannot_be_played_to_one(root):

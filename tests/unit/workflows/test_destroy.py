@@ -227,6 +227,27 @@ def test_what_hangs_is_named_with_its_finalizers_and_what_it_needs_is_left_alone
     assert site.destroy().outcome is Outcome.SUCCEEDED
 
 
+def test_a_workload_that_hangs_is_explained_by_the_pods_that_do_not_end():
+    site = Site()
+    site.cluster.change(WEB, lambda body: body["metadata"].update(finalizers=["foregroundDeletion"]))
+    pod = site.put("Pod", "web-1", labels={"app": "web"}, finalizers=["example.com/never"])
+    site.cluster.change(pod, lambda body: body.update(spec={"nodeName": "n1"}))
+    report = site.destroy()
+    (row,) = report.of(Fate.HANGING)
+    assert row.why.startswith("its pods have not ended: pod/web-1 on node n1")
+    waits = [line for line in site.said if line.startswith("still waiting for deployment/web (its pods have not ended")]
+    assert 10 < len(waits) < 20, "a sign of life every half minute of ten"
+
+
+def test_what_is_being_deleted_already_is_noted_before_anything_is_asked():
+    site = Site()
+    gone_since = {"deletionTimestamp": "2026-01-01T00:00:00Z", "finalizers": ["example.com/never"]}
+    site.cluster.change(SETTINGS, lambda body: body["metadata"].update(gone_since))
+    assert workflow.survey(site.ports(), volumes=False).notes == (
+        "configmap/settings is being deleted since 2026-01-01T00:00:00Z: waits for its finalizers example.com/never",
+    )
+
+
 def test_a_refused_deletion_stops_before_what_the_object_needs():
     site = Site()
     site.cluster.fail("delete", WEB, Answer(403, {}, "Forbidden", "no"))

@@ -3,9 +3,13 @@
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import plan
-from bakery_ops.workflows.observe import gone, snapshot, with_orphans
+from bakery_ops.rules.readiness.observation import ClusterFacts
+from bakery_ops.rules.verdict import Verdict
+from bakery_ops.workflows.observe import gone, judge_now, snapshot, with_orphans
 from tests.fakes import FakeCluster
+from tests.reports import shop
 from tests.rollouts import node
+from tests.simulation import BAD_IMAGE, Behaviour, Simulation
 
 WEB = node("web")
 GONE = ObjectRef("policy", "PodDisruptionBudget", "bakery-ia", "web")
@@ -78,3 +82,21 @@ def test_our_own_records_are_read_where_they_are_kept_wherever_the_objects_live(
     kept = {"name": "bakery-ops-inventory", "namespace": "elsewhere"}
     cluster.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": kept})
     assert [ref.namespace for ref in snapshot(cluster, Graph([WEB]), records="elsewhere").objects] == ["elsewhere"]
+
+
+def test_what_fails_now_is_named_as_a_cause_although_no_timer_has_run_out_on_it():
+    cluster = FakeCluster()
+    Simulation(cluster, {"db": Behaviour(fault=BAD_IMAGE)})
+    graph = shop()
+    for one in graph.values():
+        cluster.apply(one.manifest)
+    while cluster.next_at is not None:
+        cluster.run_next()
+    standing = judge_now(cluster, graph, cluster.clock, ClusterFacts(), done=lambda seen: ())
+    assert standing.view.nodes["db"].verdict is Verdict.FAILING
+    assert [cause.node for cause in standing.view.causes] == ["db"]
+
+
+def test_what_was_never_deployed_is_no_cause():
+    cluster = FakeCluster()
+    assert judge_now(cluster, shop(), cluster.clock, ClusterFacts(), done=lambda seen: ()).view.causes == ()
