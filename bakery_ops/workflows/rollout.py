@@ -45,6 +45,9 @@ LOG_READERS = 4
 Told = Event | Sequence[Event] | None
 """What carrying out a command came to."""
 
+# Without a date until the loop takes it out: a signal's handler may run while its own thread holds the clock's lock.
+_INTERRUPTED = InterruptRequested(0.0)
+
 
 class Inbox(Protocol):
     """Events of all threads, in one line."""
@@ -139,7 +142,7 @@ def drive(
     rollout, commands = machine.begin(
         graph, plan, options, at, facts=facts, snapshot=snapshot, synced=synced, judge=judge
     )
-    with interruptible(lambda: world.inbox.put(InterruptRequested(world.clock.now()))):
+    with interruptible(lambda: world.inbox.put(_INTERRUPTED)):
         driver.run(rollout, commands)
     ended = result(rollout, requests=request_count())
     if not scribe.journal_error:
@@ -208,6 +211,7 @@ class _Driver:
             raise self._error
         if any(isinstance(event, InterruptRequested | LeaseLost) for event in events):
             self._open = False
+            events = [replace(event, at=now()) if event is _INTERRUPTED else event for event in events]
         if self._wake is not None and now() >= self._wake:
             self._wake = None
             events.append(TimePassed(now()))

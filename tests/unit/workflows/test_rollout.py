@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bakery_ops.cluster.clock import ServerClock
 from bakery_ops.errors import OperationFailed
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.content import recorded_hash
@@ -312,6 +313,24 @@ def test_a_second_signal_ends_at_once() -> None:
     run.cluster.after(1.5, twice)
     with pytest.raises(KeyboardInterrupt):
         run.go(platform("auth"))
+
+
+def test_a_signal_that_comes_while_the_clock_is_being_read_ends_cleanly_too() -> None:
+    """The handler runs in the thread that it interrupts: whatever lock that one holds, it would wait for for ever."""
+    readings = itertools.count()
+
+    def steady() -> float:
+        if next(readings) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return 1000.0
+
+    cluster, pool, clock = FakeCluster(), InlineExecutor(), ServerClock(steady=steady, local=lambda: 5000.0)
+    graph = Graph([node("redis", "StatefulSet", Stage.INFRASTRUCTURE), node("web", needs=["redis"])])
+    world = World(cluster, cluster, clock, QueueInbox(clock), None, pool, pool)
+    lines: list[Mapping[str, Any]] = []
+    ended = drive(graph, plan(graph, {}), Options(), world, on_record=lines.append)
+    assert ended.outcome is Outcome.INTERRUPTED
+    assert [line["at"] for line in lines if line.get("event") == "InterruptRequested"] == [5000.0]
 
 
 def test_afterwards_signals_mean_what_they_meant_before() -> None:
