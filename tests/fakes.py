@@ -234,6 +234,13 @@ class FakeCluster:
                 self._tell(ref)
             deliver(Synced(self.clock.now(), kind))
 
+    def refresh(self) -> None:
+        """Every kind listed anew, as `Mirror.refresh` says."""
+        deliver, watched = self._deliver, self.watched
+        assert deliver is not None, "nothing is followed"
+        self._deliver = None
+        self.start(tuple(watched), "", deliver)
+
     def stop(self) -> None:
         self._deliver = None
 
@@ -312,6 +319,14 @@ class FakeCluster:
     def after(self, seconds: float, action: Callable[[], None]) -> None:
         """Run `action` in `seconds` of virtual time."""
         heapq.heappush(self._schedule, (self.clock.now() + seconds, next(self._order), action))
+
+    def nap(self, seconds: float) -> None:
+        """The machine that deploys sleeps: the cluster goes on, and what its streams would have told is lost."""
+        end, deliver, self._deliver = self.clock.now() + seconds, self._deliver, None
+        while self.next_at is not None and self.next_at <= end:
+            self.run_next()
+        self.clock.advance_to(end)
+        self._deliver = deliver
 
     @property
     def next_at(self) -> float | None:

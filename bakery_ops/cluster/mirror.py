@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from bakery_ops.cluster.discovery import BUILT_IN, Discovery, Resource
 from bakery_ops.cluster.lag import LagMeter
@@ -42,6 +43,7 @@ class ApiMirror:
         self._transport, self._discovery, self._lag = transport, discovery, lag
         self._notify, self._settings = notify, settings
         self._streams: dict[str, Reflector] = {}
+        self._unserved: list[Callable[[], None]] = []
         self._threads: list[threading.Thread] = []
 
     def start(self, kinds: Sequence[str], namespace: str, deliver: Callable[[Event], None]) -> None:
@@ -53,7 +55,9 @@ class ApiMirror:
         for kind in kinds:
             resource = self._resource(kind)
             if resource is None:
-                deliver(Synced(self._transport.clock.now(), kind))
+                tell = partial(self._tell_synced, kind, deliver)
+                self._unserved.append(tell)
+                tell()
                 continue
             target = Target(
                 resource, kind.partition(".")[0], namespace or None, EVENT_SELECTOR if kind == "Event" else ""
@@ -66,11 +70,12 @@ class ApiMirror:
             self._threads.append(thread)
             thread.start()
 
-    def refresh(self, kinds: Iterable[str]) -> None:
-        """List these kinds anew: the safety net under a wait that takes long."""
-        for kind in kinds:
-            if kind in self._streams:
-                self._streams[kind].refresh()
+    def refresh(self) -> None:
+        """List every kind anew, each with a Synced of its own: what was delivered so far may be old."""
+        for reflector in self._streams.values():
+            reflector.refresh()
+        for tell in self._unserved:
+            tell()
 
     def stop(self) -> None:
         """End all streams; returns when their threads have ended, 3 s at most."""
@@ -79,7 +84,11 @@ class ApiMirror:
         for thread in self._threads:
             thread.join(_STOP_WITHIN / max(1, len(self._threads)) + 0.2)
         self._streams.clear()
+        self._unserved.clear()
         self._threads.clear()
+
+    def _tell_synced(self, kind: str, deliver: Callable[[Event], None]) -> None:
+        deliver(Synced(self._transport.clock.now(), kind))
 
     def lag(self, share: float = 0.95) -> float | None:
         """Seconds the watches run behind our own writes, at that percentile; None without a sample."""

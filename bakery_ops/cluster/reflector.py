@@ -90,7 +90,7 @@ class Reflector:
             stream.close()
 
     def refresh(self) -> None:
-        """List anew, in case the watch lost something."""
+        """List anew and say Synced again: nobody looked for a while, and the watch may have lost something."""
         self._relist.set()
         stream = self._stream
         if stream is not None:
@@ -101,8 +101,10 @@ class Reflector:
     def _episode(self) -> None:
         now = self._transport.steady()
         too_old = now - self._alive_at > self._settings.gap or now - self._listed_at > self._settings.safety
-        if self._relist.is_set() or too_old:
+        if self._relist.is_set():
             self._relist.clear()
+            self._version, self._synced = "", False
+        elif too_old:
             self._version = ""
         try:
             if self._version:
@@ -151,7 +153,7 @@ class Reflector:
         stream = self._transport.stream(self._path(), query, accept=self._accept(""), timeouts=timeouts)
         self._stream = stream
         try:
-            if self._stopped.is_set():  # asked to stop while the connection was being opened
+            if self._stopped.is_set() or self._relist.is_set():  # asked while the connection was being opened
                 return
             if stream.status != 200:
                 self._decline(stream, asked_for_initial="sendInitialEvents" in start)

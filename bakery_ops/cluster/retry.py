@@ -1,6 +1,7 @@
 """Which failures are worth another try, how long to pause, and when to stop (docs/faults.md, section 1).
 
-All requests of a run share one brake: a `Retry-After` that one worker receives holds back every worker.
+All requests of a run share one brake: a `Retry-After` that one worker receives holds back every worker, each for no
+longer than its own budget.
 """
 
 from __future__ import annotations
@@ -220,8 +221,8 @@ class _Call:
         return self.once() if outcome is None else outcome
 
     def once(self) -> Outcome:
-        held = self._retrier.held()
-        if held:
+        held = min(self._retrier.held(), self._left())
+        if held > 0:
             self._retrier.pause(held)
         try:
             outcome = self._attempt()
@@ -246,16 +247,19 @@ class _Call:
     def pause(self, state: tenacity.RetryCallState) -> float:
         outcome = state.outcome.result() if state.outcome else None
         asked = retry_after(outcome)
-        if asked:
+        if 0 < asked <= self._left():  # nobody is to wait for what this call will not wait for
             self._retrier.hold(asked)
         return max(asked, self._retrier.jittered(state))
 
     def spent(self, state: tenacity.RetryCallState) -> bool:
         transport = self._retrier.transport
-        waited = transport.steady() - self._started
         if state.outcome:
-            self._retrier.report(state.outcome.result(), waited)
-        return transport.stopped.is_set() or waited + state.upcoming_sleep > self._budget
+            self._retrier.report(state.outcome.result(), transport.steady() - self._started)
+        return transport.stopped.is_set() or state.upcoming_sleep > self._left()
+
+    def _left(self) -> float:
+        """Seconds of the budget."""
+        return self._budget - (self._retrier.transport.steady() - self._started)
 
 
 def cause_of(outcome: Outcome, server: str) -> str:

@@ -122,4 +122,7 @@ class Mirror(Protocol):
 
     def start(self, kinds: Sequence[str], namespace: str, deliver: Callable[[object], None]) -> None: ...
 
+    def refresh(self) -> None:
+        """List every kind anew, each with a Synced of its own: what was delivered so far may be old."""
+
     def stop(self) -> None: ...

@@ -26,6 +26,7 @@ from bakery_ops.rules.rollout.events import (
     ReadObjects,
     ReplaceJob,
     SuspendJob,
+    TimeJumped,
     TimePassed,
     WakeAt,
     WriteJournal,
@@ -41,9 +42,14 @@ from bakery_ops.workflows.rollout_requests import Carrier, Carrying
 from bakery_ops.workflows.rollout_scribe import Scribe
 
 LOG_READERS = 4
+UNWATCHED = 10.0
+"""Seconds between two looks after which what was known counts as old: twice as long as they ever are apart."""
 
 Told = Event | Sequence[Event] | None
 """What carrying out a command came to."""
+
+# Without a date until the loop takes it out: a signal's handler may run while its own thread holds the clock's lock.
+_INTERRUPTED = InterruptRequested(0.0)
 
 
 class Inbox(Protocol):
@@ -139,7 +145,7 @@ def drive(
     rollout, commands = machine.begin(
         graph, plan, options, at, facts=facts, snapshot=snapshot, synced=synced, judge=judge
     )
-    with interruptible(lambda: world.inbox.put(InterruptRequested(world.clock.now()))):
+    with interruptible(lambda: world.inbox.put(_INTERRUPTED)):
         driver.run(rollout, commands)
     ended = result(rollout, requests=request_count())
     if not scribe.journal_error:
@@ -164,12 +170,14 @@ class _Driver:
         self._may_write = carrying.may_write
         self._carrier = Carrier(world.requests, world.clock, carrying._replace(may_write=self._is_open))
         self._wake: float | None = None
+        self._looked_at = 0.0
         self._error: BaseException | None = None
 
     def run(self, rollout: Rollout, commands: list[Command]) -> None:
         world = self._world
         self._carry_out(rollout, commands)
         following = rollout.outcome is None
+        self._looked_at = world.clock.now()
         if following:
             world.mirror.start(_kinds(self._graph, self._options), namespace_of(self._graph), self._deliver)
         try:
@@ -200,7 +208,10 @@ class _Driver:
             self._world.inbox.put(event)
 
     def _next(self) -> list[Event]:
-        """The next burst, with TimePassed when its time has come. Raises what a worker thread stumbled over."""
+        """The next burst: first TimeJumped if nobody looked for long, at last TimePassed when its time has come.
+
+        Raises: what a worker thread stumbled over.
+        """
         now = self._world.clock.now
         due = self._scribe.due()
         events = self._world.inbox.get(due if self._wake is None else min(due, self._wake))
@@ -208,6 +219,11 @@ class _Driver:
             raise self._error
         if any(isinstance(event, InterruptRequested | LeaseLost) for event in events):
             self._open = False
+            events = [replace(event, at=now()) if event is _INTERRUPTED else event for event in events]
+        gap, self._looked_at = now() - self._looked_at, now()
+        if gap > UNWATCHED:
+            events.insert(0, TimeJumped(now(), gap))
+            self._world.mirror.refresh()
         if self._wake is not None and now() >= self._wake:
             self._wake = None
             events.append(TimePassed(now()))

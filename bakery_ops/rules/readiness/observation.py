@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from bakery_ops.model.graph import Node
@@ -94,6 +94,12 @@ class Sighting(NamedTuple):
     paused_from: float | None = None
     failed_at: float | None = None
 
+    def resumed(self, at: float) -> Sighting:
+        """As if it were seen for the first time at `at`, after a time in which nobody looked; failed stays failed."""
+        if self.failed_at is not None:
+            return self
+        return self._replace(paused_for=at - self.since, paused_from=None if self.paused_from is None else at)
+
 
 @dataclass(frozen=True, slots=True)
 class Memory:
@@ -118,3 +124,7 @@ class Memory:
     marks: Mapping[tuple[str, ...], frozenset[str]] = field(default_factory=dict)
     reached: tuple[str, tuple[int, ...]] = ("", ())
     completed: bool = False
+
+    def resumed(self, at: float) -> Memory:
+        """With every hold time begun anew at `at`, after a time in which nobody looked."""
+        return replace(self, sightings={key: sighting.resumed(at) for key, sighting in self.sightings.items()})

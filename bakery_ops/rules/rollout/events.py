@@ -35,6 +35,16 @@ class TimePassed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class TimeJumped(Event):
+    """Nobody looked for the last so many seconds: this machine slept, the process stood still, a clock was set.
+
+    The streams are listed anew; until then what is known of the cluster may be as old as that.
+    """
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class ObjectChanged(Event):
     """The watch cache has this object in this state now."""
 

@@ -16,7 +16,7 @@ from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import readiness
 from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
-from bakery_ops.rules.rollout import homes, width
+from bakery_ops.rules.rollout import gaps, homes, width
 from bakery_ops.rules.rollout.admission import admit, send
 from bakery_ops.rules.rollout.ending import close, conclude
 from bakery_ops.rules.rollout.events import (
@@ -36,6 +36,7 @@ from bakery_ops.rules.rollout.events import (
     ReadObjects,
     StreamLost,
     Synced,
+    TimeJumped,
     TimePassed,
     WakeAt,
 )
@@ -117,6 +118,10 @@ def _turn(rollout: Rollout) -> list[Command]:
 
 def _time_passed(rollout: Rollout, event: TimePassed) -> None:
     rollout.timers.asked = None
+
+
+def _time_jumped(rollout: Rollout, event: TimeJumped) -> None:
+    gaps.bridge(rollout, event.seconds)
 
 
 def _object_changed(rollout: Rollout, event: ObjectChanged) -> None:
@@ -254,6 +259,7 @@ def _lease_lost(rollout: Rollout, event: LeaseLost) -> None:
 
 _HANDLERS: dict[type[Event], Callable[[Rollout, Any], None]] = {
     TimePassed: _time_passed,
+    TimeJumped: _time_jumped,
     ObjectChanged: _object_changed,
     ObjectDeleted: _object_deleted,
     Synced: _synced,

@@ -223,6 +223,11 @@ def _warnings(rollout: Rollout) -> tuple[str, ...]:
     for orphan in rollout.plan.orphans:
         if orphan.kept:
             found[f"{orphan.ref} left the render but stays: {orphan.kept}"] = None
+    if rollout.unwatched:
+        found[
+            f"nobody looked for {rollout.unwatched:.0f} s (this machine slept or was held up); what was waited for was"
+            " given that time again"
+        ] = None
     if rollout.width_reason:
         found[f"fewer workloads were started at one time: {rollout.width_reason}"] = None
     return tuple(found)

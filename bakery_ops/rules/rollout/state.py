@@ -187,6 +187,7 @@ class Rollout:
     reread_after: float = 0.0
     reread_at: float = 0.0
     paused_until: float = 0.0
+    unwatched: float = 0.0  # seconds in which nobody looked
     outcome: Outcome | None = None
     ended: float | None = None
     lock_holder: str = ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
 from bakery_ops.cluster.clock import ServerClock
 from tests.unit.cluster.scripted import FakeSteady
 
@@ -54,21 +56,46 @@ def test_the_true_time_stays_inside_the_stated_uncertainty() -> None:
         assert abs(target.now() - (steady.now + ahead)) <= target.offset()[1] + 1e-6
 
 
-def test_it_never_steps_back_when_the_servers_clock_does() -> None:
+def test_a_clock_that_is_set_back_is_not_followed_and_goes_on_evenly() -> None:
     steady = FakeSteady()
     target = clock(steady)
     answer(target, steady, server_ahead=1000.0)
-    before = target.now()
+    before, began = target.now(), steady.now
+    for _ in range(20):
+        steady.sleep(1.0)
+        answer(target, steady, server_ahead=0.0)
+        assert target.now() - before == pytest.approx(steady.now - began)
+
+
+def test_one_of_several_servers_whose_clock_is_wrong_moves_nothing() -> None:
+    """Every third answer comes from the one that is ten minutes ahead."""
+    steady = FakeSteady()
+    target = clock(steady)
     answer(target, steady, server_ahead=0.0)
-    assert target.now() == before
+    for number in range(60):
+        steady.sleep(1.0)
+        answer(target, steady, server_ahead=600.0 if number % 3 == 0 else 0.0)
+        assert abs(target.now() - steady.now) <= 0.51
 
 
-def test_a_forward_step_of_the_servers_clock_is_followed() -> None:
+def test_a_clock_that_is_set_forward_is_followed_once_no_answer_agrees_with_the_old_time() -> None:
     steady = FakeSteady()
     target = clock(steady)
     answer(target, steady, server_ahead=0.0)
     answer(target, steady, server_ahead=1000.0)
+    assert abs(target.now() - steady.now) <= 0.51
+    for _ in range(6):
+        steady.sleep(1.0)
+        answer(target, steady, server_ahead=1000.0)
     assert abs(target.now() - (steady.now + 1000)) <= 0.51
+
+
+def test_what_the_local_clock_said_before_the_first_answer_holds_nothing_up() -> None:
+    steady = FakeSteady()
+    target = clock(steady)
+    assert target.now() == 5000.0
+    answer(target, steady, server_ahead=0.0)
+    assert abs(target.now() - steady.now) <= 0.51
 
 
 def test_sleeping_advances_it() -> None:

@@ -67,12 +67,16 @@ def test_cluster_scoped_kinds_and_all_namespaces_have_no_namespace_in_their_path
     second.stop()
 
 
-def test_refresh_lists_only_the_kinds_it_names(server: ScriptedServer, live_client: Client) -> None:
-    server.expect("GET", "/api/v1/namespaces/shop/pods", READY, READY)
-    server.expect("GET", "/api/v1/namespaces/shop/events", READY)
+def test_a_refresh_lists_every_kind_anew_and_each_is_synced_once_more(
+    server: ScriptedServer, live_client: Client
+) -> None:
+    for plural in KINDS.values():
+        server.expect("GET", f"/api/v1/namespaces/shop/{plural}", READY, READY)
+    server.always("GET", "/apis", Say(200, {"kind": "APIGroupDiscoveryList", "items": []}))
     got, streams = Collected(), mirror(live_client)
-    streams.start(["Pod", "Event"], "shop", got)
-    got.wait_until(lambda words: words.count("Synced") == 2)
-    streams.refresh(["Pod", "Job"])
-    server.wait_for(2, "GET", "/api/v1/namespaces/shop/pods")
+    streams.start([*KINDS, "Mixer.bakery.example"], "shop", got)
+    got.wait_until(lambda words: words.count("Synced") == 3)
+    streams.refresh()
+    got.wait_until(lambda words: words.count("Synced") == 6)
+    assert "StreamLost" not in got.words
     streams.stop()

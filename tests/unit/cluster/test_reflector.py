@@ -239,8 +239,25 @@ def test_a_refresh_lists_anew_without_losing_the_stream(server: ScriptedServer, 
     reflector = start(settings=QUICK._replace(read=5.0))
     got.wait_for("+a@3", "Synced")
     reflector.refresh()
-    got.wait_for("+a@3", "Synced", "-a/uid-a")
+    got.wait_for("+a@3", "Synced", "-a/uid-a", "Synced")
     assert "StreamLost" not in got.words
+
+
+def test_a_refresh_that_comes_while_a_watch_is_being_opened_is_not_forgotten(
+    server: ScriptedServer, start: Start, got: Collected
+) -> None:
+    begun = threading.Event()
+    reflector: list[Reflector] = []
+
+    def hurried(seen: Any) -> Watch:
+        begun.wait(5.0)
+        reflector[0].refresh()
+        return Watch((added("old", "3"), bookmark("9", initial_end=True)), "hold")
+
+    server.expect("GET", PODS, hurried, Watch((added("new", "4"), bookmark("30", initial_end=True)), "hold"))
+    reflector.append(start(settings=QUICK._replace(read=20.0)))
+    begun.set()
+    got.wait_for("+new@4", "Synced")
 
 
 def test_an_event_split_over_chunks_is_put_together(server: ScriptedServer, start: Start, got: Collected) -> None:

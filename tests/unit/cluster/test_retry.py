@@ -63,6 +63,28 @@ def test_a_retry_after_holds_back_every_other_request_too(server: ScriptedServer
     assert client.steady.sleeps == [9.0]
 
 
+def test_a_retry_after_that_no_budget_allows_holds_back_nobody(server: ScriptedServer, client: Client) -> None:
+    server.always("GET", PATH, status(429, headers={"Retry-After": "3600"}))
+    with pytest.raises(ClusterUnreachable, match="throttling us"):
+        client.requests.read(REF)
+    assert client.retrier.held() == 0.0
+    assert client.steady.sleeps == []
+
+
+def test_a_call_is_held_back_no_longer_than_it_may_take(server: ScriptedServer, client: Client) -> None:
+    """The renewal of the lock has no budget: one that waited out another call's Retry-After would lose the lock."""
+    client.retrier.hold(60.0)
+    server.expect("GET", PATH, Say(200), Say(200))
+
+    def read() -> Reply:
+        return client.transport.send("get", "GET", PATH)
+
+    assert client.retrier.call(read, budget=0.0).status == 200
+    assert client.steady.sleeps == []
+    assert client.retrier.call(read, budget=20.0).status == 200
+    assert client.steady.sleeps == [20.0]
+
+
 def test_a_storm_of_429_ends_at_the_budget_and_says_throttling(server: ScriptedServer, client: Client) -> None:
     """F7"""
     server.always("GET", PATH, status(429))

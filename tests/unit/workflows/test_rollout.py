@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bakery_ops.cluster.clock import ServerClock
 from bakery_ops.errors import OperationFailed
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.content import recorded_hash
@@ -293,6 +294,35 @@ def test_a_first_signal_ends_cleanly_with_a_partial_report(number: signal.Signal
     assert ended.count(Status.UNKNOWN) == 0
 
 
+def test_a_machine_that_slept_lists_anew_what_it_missed_and_goes_on() -> None:
+    """F20: two stages became ready meanwhile, and longer than the deadline has passed."""
+    run = Run({"auth-db": Behaviour(start=100.0)})
+    run.cluster.after(50.0, lambda: run.cluster.nap(3000.0))
+    lines: list[Mapping[str, Any]] = []
+    ended = run.go(platform("auth"), on_record=lambda line: lines.append(json.loads(json.dumps(line))))
+    assert ended.outcome is Outcome.SUCCEEDED
+    assert ended.seconds < 3100
+    assert [line["event"] for line in lines if line["type"] == "event" and "Jumped" in line["event"]] == ["TimeJumped"]
+    assert result(replay(lines)) == ended
+
+
+def test_a_fault_that_was_seen_before_a_sleep_has_to_stay_for_its_whole_hold_time_after_it() -> None:
+    run = Run({"redis": Behaviour(fault=simulation.BAD_IMAGE)})
+    run.cluster.after(8.0, lambda: run.cluster.nap(3000.0))
+    ended = run.go(platform("auth"))
+    assert ended.outcome is Outcome.FAILED
+    assert ended.nodes["redis"].evidence[0].reason == "ErrImagePull"
+    assert ended.ended - ended.started == 3008.0 + 10.0
+
+
+def test_a_pause_as_short_as_the_driver_itself_makes_is_no_sleep() -> None:
+    run = Run({"auth-db": Behaviour(start=300.0)})
+    lines: list[Mapping[str, Any]] = []
+    run.go(platform("auth"), on_record=lines.append)
+    assert len(lines) > 50
+    assert not [line for line in lines if line.get("event") == "TimeJumped"]
+
+
 def test_a_run_under_nohup_outlives_its_terminal() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     run = Run()
@@ -312,6 +342,24 @@ def test_a_second_signal_ends_at_once() -> None:
     run.cluster.after(1.5, twice)
     with pytest.raises(KeyboardInterrupt):
         run.go(platform("auth"))
+
+
+def test_a_signal_that_comes_while_the_clock_is_being_read_ends_cleanly_too() -> None:
+    """The handler runs in the thread that it interrupts: whatever lock that one holds, it would wait for for ever."""
+    readings = itertools.count()
+
+    def steady() -> float:
+        if next(readings) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return 1000.0
+
+    cluster, pool, clock = FakeCluster(), InlineExecutor(), ServerClock(steady=steady, local=lambda: 5000.0)
+    graph = Graph([node("redis", "StatefulSet", Stage.INFRASTRUCTURE), node("web", needs=["redis"])])
+    world = World(cluster, cluster, clock, QueueInbox(clock), None, pool, pool)
+    lines: list[Mapping[str, Any]] = []
+    ended = drive(graph, plan(graph, {}), Options(), world, on_record=lines.append)
+    assert ended.outcome is Outcome.INTERRUPTED
+    assert [line["at"] for line in lines if line.get("event") == "InterruptRequested"] == [5000.0]
 
 
 def test_afterwards_signals_mean_what_they_meant_before() -> None:

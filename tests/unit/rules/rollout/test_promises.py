@@ -36,6 +36,7 @@ from bakery_ops.rules.rollout.events import (
     StreamLost,
     SuspendJob,
     Synced,
+    TimeJumped,
     TimePassed,
     WakeAt,
     WriteJournal,
@@ -74,6 +75,7 @@ class Player:
         faults: Node -> "failed" (shows failed evidence), "rejected", "silent" (never answers).
         relapses: Nodes that lose their readiness once, for a while, some time after they were ready.
         jitter: Shuffles what happens at one moment; None keeps the order of arrival.
+        nap: (from, seconds) in which nobody looks: what happens meanwhile arrives in one heap at its end.
     """
 
     graph: Graph
@@ -84,12 +86,14 @@ class Player:
     actions: dict[str, Action] = field(default_factory=dict)
     extra: list[tuple[float, Event]] = field(default_factory=list)
     jitter: random.Random | None = None
+    nap: tuple[float, float] | None = None
 
     def play(self) -> RolloutResult:
         self.queue: list[tuple[float, int, Event]] = []
         self.order = itertools.count()
         self.log: list[tuple[float, Command]] = []
         self.ready: set[str] = set()
+        self.begun = START
         self.delays = {name: self.chance.uniform(0.01, 50) for name in self.graph}
         self.latency = {name: self.chance.uniform(0.001, 2) for name in self.graph}
         snapshot = [looks(self.graph[name], "ready") for name in self.actions]
@@ -113,8 +117,14 @@ class Player:
     def turn(self) -> None:
         """Deliver everything due at the next moment."""
         moment = min(item for item in (self.queue[0][0] if self.queue else None, self.wake) if item is not None)
-        assert moment < START + 7200, "the rollout does not end"
         events: list[Event] = []
+        if self.nap is not None and moment >= self.nap[0]:
+            self.begun += self.nap[1]
+            moment, seconds, self.nap = max(moment, sum(self.nap)), self.nap[1], None
+            events.append(TimeJumped(moment, seconds))
+            for kind in STREAMED_KINDS:
+                self.later(moment + 2, Synced(moment + 2, kind))
+        assert moment < self.begun + 7200, "the rollout does not end"
         while self.queue and self.queue[0][0] <= moment:
             events.append(heapq.heappop(self.queue)[2])
         if self.jitter is not None:
@@ -207,12 +217,16 @@ def some(chance: random.Random, graph: Graph, most: int) -> list[str]:
     return chance.sample(list(graph), min(len(graph), chance.randint(0, most)))
 
 
+def some_nap(chance: random.Random) -> tuple[float, float] | None:
+    return (START + chance.uniform(0, 150), chance.choice([15, 300, 7200])) if chance.random() < 0.4 else None
+
+
 @runs(600)
 @given(SEEDS)
-def test_a_healthy_rollout_succeeds_whatever_the_delays_and_relapses(seed: int) -> None:
+def test_a_healthy_rollout_succeeds_whatever_the_delays_relapses_and_naps(seed: int) -> None:
     chance = random.Random(seed)
     graph = graph_of(chance)
-    player = Watchful(graph, chance, relapses=frozenset(some(chance, graph, 3)))
+    player = Watchful(graph, chance, relapses=frozenset(some(chance, graph, 3)), nap=some_nap(chance))
     ended = player.play()
     assert ended.outcome is Outcome.SUCCEEDED
     assert sorted(player.sent) == sorted(graph), "every node exactly once"
@@ -229,6 +243,7 @@ def test_one_injected_fault_gives_exactly_one_sentence_and_ends_failed(seed: int
     player = Watchful(
         graph, chance, Options(width=4, fail_mode=mode), faults={broken: chance.choice(["failed", "rejected"])}
     )
+    player.nap = some_nap(chance)
     ended = player.play()
     assert ended.outcome is Outcome.FAILED
     (cause,) = ended.causes
@@ -240,7 +255,7 @@ def test_one_injected_fault_gives_exactly_one_sentence_and_ends_failed(seed: int
 @runs(320)
 @given(SEEDS)
 def test_every_rollout_ends_whatever_breaks(seed: int) -> None:
-    """Faults, silent servers, lost streams, interrupts, relapses in any mixture; and nothing is left unsaid (I5)."""
+    """Faults, silent servers, lost streams, naps, interrupts, relapses in any mix; and nothing is left unsaid (I5)."""
     chance = random.Random(seed)
     graph = graph_of(chance)
     faults = {name: chance.choice(["failed", "rejected", "silent"]) for name in some(chance, graph, 3)}
@@ -254,6 +269,7 @@ def test_every_rollout_ends_whatever_breaks(seed: int) -> None:
         extra.append((at, InterruptRequested(at)))
     options = Options(width=chance.randint(1, 5), fail_mode=chance.choice(list(FailMode)))
     player = Watchful(graph, chance, options, faults, frozenset(some(chance, graph, 3)), extra=extra)
+    player.nap = some_nap(chance)
     ended = player.play()
     assert set(ended.nodes) == set(graph)
     sent = set(player.sent)

@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from bakery_ops.model.contract import Stage
 from bakery_ops.rules.plan import Action
-from bakery_ops.rules.rollout.events import FetchLog, LogTailArrived, ObjectChanged, Outcome, StreamLost
-from bakery_ops.rules.rollout.options import FailMode, Options
+from bakery_ops.rules.rollout.events import (
+    FetchLog,
+    LogTailArrived,
+    ObjectChanged,
+    Outcome,
+    StreamLost,
+    TimeJumped,
+    TimePassed,
+)
+from bakery_ops.rules.rollout.options import STREAMED_KINDS, FailMode, Options
+from bakery_ops.rules.rollout.result import result
 from bakery_ops.rules.rollout.view import causes
 from bakery_ops.rules.verdict import Verdict
 from bakery_ops.workflows.rollout_requests import live_object
@@ -217,6 +226,112 @@ def test_fail_mode_never_follows_the_other_nodes_after_a_stage_deadline() -> Non
     table.start("web", "progressing")
     table.wait(60)
     assert table.rollout.outcome is Outcome.TIMED_OUT, "both stages began at once, so both are over"
+
+
+def slept(table: Table, seconds: float) -> None:
+    """Nobody looks for so long; what comes first afterwards is that, beside a stream that has broken meanwhile."""
+    table.now += seconds
+    table.tell(TimeJumped(table.now, seconds), StreamLost(table.now, "Pod"), TimePassed(table.now))
+
+
+def relisted(table: Table) -> None:
+    for kind in STREAMED_KINDS:
+        table.resync(kind)
+
+
+def test_a_stages_deadline_stands_still_while_nobody_looks() -> None:
+    table = Table(node("web"), options=PATIENT)
+    table.start("web", "progressing")
+    table.wait(500)
+    slept(table, 7200)
+    relisted(table)
+    table.wait(99)
+    assert table.rollout.outcome is None
+    table.wait(2)
+    assert table.rollout.outcome is Outcome.TIMED_OUT
+
+
+def test_a_stage_gets_a_minute_after_nobody_looked_however_little_was_left() -> None:
+    table = Table(node("redis"), node("web", needs=["redis"]), options=PATIENT)
+    table.start("redis", "progressing")
+    table.wait(599)
+    slept(table, 7200)
+    table.wait(20)
+    relisted(table)
+    table.see("redis", "ready")
+    table.start("web", "progressing")
+    table.wait(39)
+    assert table.rollout.outcome is None
+    table.wait(2)
+    assert table.rollout.outcome is Outcome.TIMED_OUT
+
+
+def test_an_api_server_that_stays_away_after_a_sleep_still_ends_the_wait() -> None:
+    table = Table(node("web"))
+    table.start("web", "progressing")
+    slept(table, 7200)
+    table.wait(601)
+    assert table.rollout.outcome is Outcome.UNREACHABLE
+
+
+def test_what_nobody_saw_is_no_standstill() -> None:
+    table = Table(node("web"))
+    table.start("web", "progressing")
+    table.wait(200)
+    slept(table, 7200)
+    relisted(table)
+    table.wait(239)
+    assert table.verdict("web") is Verdict.PROGRESSING
+    table.wait(2)
+    assert table.verdict("web") is Verdict.FAILED
+
+
+def test_a_node_that_had_stood_still_for_too_long_before_stays_failed() -> None:
+    table = Table(node("web"), node("shop"), options=Options(fail_mode=FailMode.NEVER))
+    table.start("web", "progressing")
+    table.start("shop", "progressing", progress=1)
+    table.wait(239)
+    table.see("shop", "progressing", progress=2)
+    table.wait(2)
+    slept(table, 7200)
+    assert table.verdict("web") is Verdict.FAILED
+
+
+def test_the_stability_window_begins_anew_and_waits_for_the_list() -> None:
+    table = Table(node("web"))
+    table.start("web", "ready", restarts=0)
+    table.wait(9)
+    slept(table, 7200)
+    table.wait(11)
+    assert table.rollout.outcome is None, "not seen since, so not known to be stable"
+    relisted(table)
+    assert table.rollout.outcome is Outcome.SUCCEEDED
+
+
+def test_the_other_causes_are_waited_for_anew_and_the_report_says_how_long_nobody_looked() -> None:
+    table = Table(node("web"), node("shop"))
+    table.start("web", "failed")
+    table.start("shop", "progressing")
+    table.wait(9)
+    slept(table, 7200)
+    table.wait(9)
+    assert table.rollout.outcome is None
+    table.see("shop", "failed")
+    table.wait(2)
+    assert {cause.node for cause in causes(table.rollout)} == {"web", "shop"}
+    assert any(warning.startswith("nobody looked for 7200 s") for warning in result(table.rollout).warnings)
+
+
+def test_answers_are_waited_for_anew_where_the_end_had_begun() -> None:
+    table = Table(node("web"), node("shop"))
+    table.start("web", "failed")
+    table.wait(11)
+    assert table.rollout.closing is Outcome.FAILED, "the answer about the other is still out"
+    slept(table, 7200)
+    assert table.rollout.outcome is None
+    table.accept("shop")
+    assert table.rollout.outcome is Outcome.FAILED
+    assert table.rollout.nodes["shop"].phase.value == "applied"
 
 
 def _running_pod(table: Table) -> str:
