@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from bakery_ops.model.live import Generic, group_of
 from bakery_ops.model.times import time_or
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.conditions import conditions_of, status_of
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.reading import Reading, against, progressing, ready
@@ -31,7 +31,7 @@ def definition(look: Look, live: Generic) -> Reading:
     elif established is not None and established.status == "False" and established.reason != "Installing":
         refused = established
     if refused is not None:
-        message = texts.one_line(refused.message)
+        message = one_line(refused.message)
         reason = refused.reason or refused.type
         symptom = Symptom(rows.DEFINITION_REFUSED, reason, message, subject_of(live), live.metadata.uid)
         return against(look, [symptom], progressing("refused"))
@@ -44,7 +44,7 @@ def api_service(look: Look, live: Generic) -> Reading:
     available = condition_of(conditions_of(live), "Available")
     if available is not None and available.status == "True":
         return ready("available")
-    return progressing(texts.one_line(available.message) if available and available.message else "not available yet")
+    return progressing(one_line(available.message) if available and available.message else "not available yet")
 
 
 class StatusField(NamedTuple):
@@ -70,7 +70,7 @@ def custom_resource(look: Look, live: Generic) -> Reading:
     if condition is not None:
         if condition.status == "True":
             return ready("ready")
-        return progressing(texts.one_line(condition.message) or condition.reason or "not ready")
+        return progressing(one_line(condition.message) or condition.reason or "not ready")
     written = time_or(live.metadata.creation_timestamp, look.now)
     if live.status is None and look.now < written + STATUS_GRACE:
         look.wake(written + STATUS_GRACE)

@@ -1,7 +1,7 @@
 """A rollout as lines of JSON that play it again, exactly: how it began, and every event in its order.
 
 The machine is deterministic, so graph, plan, options and events are all there is to a run. Times are in the events. No
-secret byte is recorded: of Secrets only the names of their keys.
+secret byte is recorded: of Secrets only the names of their keys, of messages not the credentials in addresses.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
 from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.words import without_credentials
 from bakery_ops.rules.plan import Action, Plan, PruneStep, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout import events as kinds
@@ -65,7 +66,7 @@ def happened(burst: Sequence[Event]) -> Iterator[Line]:
             "event": type(event).__name__,
             "more": position < len(burst),
             **{
-                name: _live(value) if isinstance(value, msgspec.Struct) else msgspec.to_builtins(value)
+                name: _live(value) if isinstance(value, msgspec.Struct) else _told(name, msgspec.to_builtins(value))
                 for name, value in fields.items()
             },
         }
@@ -153,7 +154,17 @@ def _read_options(line: Mapping[str, Any]) -> Options:
 
 
 def _live(live: Any) -> Line:
-    return _masked(msgspec.to_builtins(live))
+    body = _masked(msgspec.to_builtins(live))
+    return {name: _told(name, value) for name, value in body.items()}
+
+
+def _told(name: str, value: Any) -> Any:
+    """`value` of the field `name`; where it is a message, or holds some, without the credentials in them."""
+    if isinstance(value, dict):
+        return {inner: _told(inner, each) for inner, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told(name, each) for each in value]
+    return without_credentials(value) if name == "message" and isinstance(value, str) else value
 
 
 def _read_live(body: Mapping[str, Any]) -> LiveObject:
