@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from bakery_ops.model.content import OUR_ANNOTATIONS
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
 from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.recorded import masked
 from bakery_ops.model.words import without_credentials
 from bakery_ops.rules.plan import Action, Plan, PruneStep, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
@@ -27,6 +27,8 @@ from bakery_ops.rules.rollout.state import Judge, Rollout
 from bakery_ops.rules.verdict import Applied
 
 Line = dict[str, Any]
+
+_STARS = "Kioq"  # base64 of three: a value that is read as one again, and is not empty
 
 _EVENTS: Mapping[str, type[Event]] = {
     name: value for name, value in vars(kinds).items() if isinstance(value, type) and issubclass(value, Event)
@@ -128,7 +130,7 @@ def _node(node: Node) -> Line:
         "ref": list(node.ref),
         "api_version": manifest.api_version,
         "source": manifest.source,
-        "body": _masked(manifest.body),
+        "body": masked(manifest.body, _STARS),
         "stage": node.stage.value,
         "needs": sorted(node.needs),
         "after": sorted(node.after),
@@ -154,7 +156,7 @@ def _read_options(line: Mapping[str, Any]) -> Options:
 
 
 def _live(live: Any) -> Line:
-    body = _masked(msgspec.to_builtins(live))
+    body = masked(msgspec.to_builtins(live), _STARS)
     return {name: _told(name, value) for name, value in body.items()}
 
 
@@ -173,17 +175,3 @@ def _read_live(body: Mapping[str, Any]) -> LiveObject:
         return msgspec.convert(body, struct)
     except msgspec.ValidationError:
         return msgspec.convert(body, Generic)
-
-
-def _masked(body: Mapping[str, Any]) -> Line:
-    """A Secret's values as "Kioq" (base64 of three stars): its keys are there, and not empty.
-
-    Of its annotations only ours stay: kubectl's last-applied-configuration holds the values as well.
-    """
-    if body.get("kind") != "Secret":
-        return dict(body)
-    stars = {section: dict.fromkeys(body.get(section) or {}, "Kioq") for section in ("data", "stringData")}
-    metadata = dict(body.get("metadata") or {})
-    annotations = metadata.pop("annotations", None) or {}
-    metadata["annotations"] = {key: value for key, value in annotations.items() if key in OUR_ANNOTATIONS}
-    return {**body, "metadata": metadata, **{section: masked for section, masked in stars.items() if masked}}
