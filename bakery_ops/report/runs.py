@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -106,7 +108,15 @@ def tried(path: Path, form: Format, report: schema.Deploy) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part: temporary file, fsync, rename."""
+    """Write a file so that a reader sees the old or the new one, never a part: temporary file, fsync, rename.
+
+    A link stays one, and so does what is no file but a way to somebody: a terminal, a pipe, our own output.
+    """
+    if (way := _way(path)) is not None:
+        with open(way, "a", encoding="utf-8", closefd=way is path) as stream:
+            stream.write(text)
+        return
+    path = Path(os.path.realpath(path))
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -118,6 +128,19 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _way(path: Path) -> Path | int | None:
+    """What to write to where `path` leads to somebody: our own output (its descriptor), a device, a pipe."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    for own in (1, 2):
+        with suppress(OSError):  # it may be closed
+            if os.path.samestat(found, os.fstat(own)):
+                return own
+    return None if stat.S_ISREG(found.st_mode) else path
 
 
 def _compress(path: Path) -> None:
