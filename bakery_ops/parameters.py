@@ -19,6 +19,7 @@ from bakery_ops.endings import guarded
 from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.words import printable, unknown
 from bakery_ops.options import Positional, Without
+from bakery_ops.tools.paths import expanded
 
 Converter = Callable[[str], Any]
 Command = Callable[..., ExitCode | None]
@@ -240,5 +241,5 @@ _CONVERTERS: dict[Any, Converter] = {
     str: _text,
     int: _number(int, "a whole number"),
     float: _number(float, "a number"),
-    Path: lambda word: Path(_text(word)).expanduser(),
+    Path: lambda word: expanded(_text(word)),
 }

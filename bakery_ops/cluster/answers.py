@@ -21,8 +21,10 @@ _WITHHELD = "the server could not read it as a Secret (its message may quote the
 def answer(reply: Reply, *, written: Mapping[str, Any] | None = None) -> Answer:
     """`reply` as an Answer. `written` is the body of the request, so that a Secret's values can be masked."""
     body = decoded(reply.body)
-    if reply.status < 400:
+    if reply.status < 300 and (body or not reply.body.strip(b" \n{}")):
         return Answer(reply.status, body, date=reply.date)
+    if reply.status < 400:
+        return _somebody_else(reply)
     message = str(body.get("message") or "") or reply.body.decode("utf-8", "replace").strip()
     reason = str(body.get("reason") or "")
     if written is not None and written.get("kind") == "Secret":
@@ -30,6 +32,13 @@ def answer(reply: Reply, *, written: Mapping[str, Any] | None = None) -> Answer:
         kept = (*_SAFE, "details") if reply.status == 409 else _SAFE
         body = {key: value for key, value in body.items() if key in kept}
     return Answer(reply.status, body, reason, shortened(message), reply.date)
+
+
+def _somebody_else(reply: Reply) -> Answer:
+    """A redirect, or a page: a proxy that wants a login. Never shown: such a page may hold anything."""
+    kind = reply.headers.get("Content-Type", "no content type")
+    message = f"not the API server answers but something before it, with {reply.status} and {kind}"
+    return Answer(502, {}, "NotTheServer", message, reply.date)
 
 
 def decoded(body: bytes) -> dict[str, Any]:

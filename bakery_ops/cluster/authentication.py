@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import socket
@@ -16,11 +15,13 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import urllib3
+from urllib3.exceptions import HTTPError
 
 from bakery_ops import __version__
 from bakery_ops.cluster.kubeconfig import Context
 from bakery_ops.cluster.transport import Session
 from bakery_ops.errors import UsageError
+from bakery_ops.model.words import one_line
 
 POOL_SIZE = 64
 _PLUGIN_DEADLINE = 60.0
@@ -79,6 +80,7 @@ class Credentials:
             self.context = self._choose()
         self._used = True
         context = self.context
+        _require_address(context)
         identification = _identify(context, self._package)
         configuration = self._package.configuration(host=context.server, connection_pool_maxsize=POOL_SIZE)
         configuration.socket_options = _SOCKET_OPTIONS
@@ -86,11 +88,33 @@ class Credentials:
             configuration.proxy = str(context.cluster["proxy-url"])
         configuration.verify_ssl = not context.cluster.get("insecure-skip-tls-verify", False)
         configuration.tls_server_name = context.cluster.get("tls-server-name")
-        pool: urllib3.PoolManager = self._package.rest_client(configuration).pool_manager
+        pool = _pool(lambda: self._package.rest_client(configuration).pool_manager, context)
         if context.server.startswith("https"):
             # urllib3 would build a context, and read the files again, for every connection.
             pool.connection_pool_kw["ssl_context"] = _tls_context(context, identification)
         return Session(pool, _headers(context.user, identification))
+
+
+def _require_address(context: Context) -> None:
+    """Raises: UsageError: the server's address is none."""
+    try:
+        urllib3.PoolManager().connection_from_url(context.server)
+    except (HTTPError, ValueError) as error:
+        raise UsageError(f"The server address of context {context.name} is not valid: {_said(error)}.") from None
+
+
+def _pool(build: Callable[[], urllib3.PoolManager], context: Context) -> urllib3.PoolManager:
+    try:
+        return build()
+    except (HTTPError, ValueError, ImportError) as error:  # an import: SOCKS wants another package
+        raise UsageError(
+            f"The proxy of context {context.name} cannot be used: {_said(error)}.",
+            remedy="Check proxy-url in the kubeconfig, and HTTPS_PROXY.",
+        ) from None
+
+
+def _said(error: Exception) -> str:
+    return one_line(str(error)).rstrip(".")
 
 
 def _headers(user: Mapping[str, Any], identification: Identification) -> dict[str, str]:
@@ -155,16 +179,33 @@ def _identify(context: Context, package: Package) -> Identification:
     certificate, key = _content(user, "client-certificate"), _content(user, "client-key")
     if user.get("token") or user.get("tokenFile"):
         # A token file is rotated by whoever wrote it, so it counts more than a copy in the kubeconfig (client-go).
-        token = _content(user, "tokenFile", "").decode().strip() if user.get("tokenFile") else str(user["token"])
-        return Identification(f"Bearer {token}", certificate, key)
+        token = _content(user, "tokenFile", "").decode("utf-8", "replace") if user.get("tokenFile") else user["token"]
+        return Identification(_bearer(token, context), certificate, key)
     if user.get("exec"):
         return _run_plugin(context, package)
     if user.get("auth-provider"):
-        return Identification(package.load_auth_provider(_loader_input(context)), certificate, key)
+        return Identification(_provided(context, package), certificate, key)
     if user.get("username") and user.get("password"):
         pair = f"{user['username']}:{user['password']}".encode()
         return Identification("Basic " + base64.b64encode(pair).decode(), certificate, key)
     return Identification("", certificate, key)
+
+
+def _bearer(token: object, context: Context) -> str:
+    """The header for a token, which a file or a block of YAML ends with a line break. Raises: UsageError."""
+    text = str(token).strip()
+    if not text or not text.isascii() or not text.isprintable():
+        raise UsageError(f"The token of context {context.name} is empty, or holds what no token can (a line break, …).")
+    return f"Bearer {text}"
+
+
+def _provided(context: Context, package: Package) -> str:
+    """The header from a legacy auth-provider, "" where it gives none."""
+    try:
+        header = package.load_auth_provider(_loader_input(context))
+    except Exception as error:  # the package's own error types are not imported here
+        raise UsageError(f"The auth-provider of context {context.name} failed: {_said(error)}.") from error
+    return _bearer(header.removeprefix("Bearer "), context) if header else ""
 
 
 def _content(section: Mapping[str, Any], key: str, data_suffix: str = "-data") -> bytes:
@@ -172,7 +213,7 @@ def _content(section: Mapping[str, Any], key: str, data_suffix: str = "-data") -
     if data_suffix and section.get(key + data_suffix):
         try:
             return base64.b64decode(str(section[key + data_suffix]), validate=False)
-        except binascii.Error as error:
+        except ValueError as error:
             raise UsageError(f"The kubeconfig's {key}{data_suffix} is not base64.") from error
     if not section.get(key):
         return b""
@@ -193,6 +234,8 @@ def _run_plugin(context: Context, package: Package) -> Identification:
 
     Raises: UsageError: it is missing, fails, hangs for a minute, or answers something else.
     """
+    if not isinstance(context.user["exec"], Mapping):
+        raise UsageError(f"The exec of context {context.name} is not a map with a command.")
     plugin = _Node(context.user["exec"])
     command = str(plugin.get("command", ""))
     if os.sep in command:
@@ -217,7 +260,7 @@ def _run_plugin(context: Context, package: Package) -> Identification:
         raise UsageError(f"The credentials plugin {command} of context {context.name} failed: {reason}.", remedy=hint)
     status = results[0]
     if status.get("token"):
-        return Identification(f"Bearer {status['token']}")
+        return Identification(_bearer(status["token"], context))
     if status.get("clientCertificateData") and status.get("clientKeyData"):
         return Identification("", status["clientCertificateData"].encode(), status["clientKeyData"].encode())
     raise UsageError(

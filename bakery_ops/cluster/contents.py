@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
-from bakery_ops.cluster.answers import answer
 from bakery_ops.cluster.discovery import Discovery, Resource
+from bakery_ops.cluster.lists import METADATA_ONLY, items_at
 from bakery_ops.cluster.retry import Retrier
-from bakery_ops.cluster.transport import Transport
-from bakery_ops.errors import OperationFailed
+from bakery_ops.cluster.transport import JSON, Transport
 
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+_METADATA_ONLY = f"{METADATA_ONLY},{JSON}"  # some aggregated APIs know no other form than the whole
 _PARALLEL = 8
 _CANNOT_BE_LISTED = 405  # a kind that can only be created, such as a review
-_PAGE = 500
 
 Item = Mapping[str, Any]
 
@@ -39,21 +36,8 @@ class ApiContents:
             return [item for items in lists for item in items]
 
     def _list(self, kind: str, resource: Resource, namespace: str) -> list[Item]:
-        items: list[Item] = []
-        token = ""
-        while True:
-            query: dict[str, str | int | bool] = {"limit": _PAGE} | ({"continue": token} if token else {})
-            path = resource.path(namespace)
-            reply = self._retrier.call(partial(self._transport.send, "list", "GET", path, query, accept=_METADATA_ONLY))
-            if reply.status in (404, _CANNOT_BE_LISTED):
-                return []
-            found = answer(reply)
-            if found.status >= 300:
-                raise OperationFailed(f"The API server refuses to list {resource.plural}: {found.message}.")
-            items += [
-                {"apiVersion": resource.api_version, "kind": kind, "metadata": item["metadata"]}
-                for item in found.body.get("items") or ()
-            ]
-            token = (found.body.get("metadata") or {}).get("continue") or ""
-            if not token:
-                return items
+        items = items_at(
+            self._transport, self._retrier, resource.path(namespace),
+            what=resource.plural, accept=_METADATA_ONLY, none_at={404, _CANNOT_BE_LISTED},
+        )  # fmt: skip
+        return [{"apiVersion": resource.api_version, "kind": kind, "metadata": item["metadata"]} for item in items]

@@ -11,7 +11,7 @@ from urllib.parse import quote
 import msgspec
 
 from bakery_ops.cluster.retry import Retrier
-from bakery_ops.cluster.transport import Transport
+from bakery_ops.cluster.transport import Reply, Transport
 from bakery_ops.errors import OperationFailed
 from bakery_ops.model.manifest import ObjectRef
 
@@ -141,7 +141,7 @@ class _PlainResource(msgspec.Struct, rename="camel"):
 
 
 class _PlainResources(msgspec.Struct, rename="camel"):
-    resources: list[_PlainResource] = []
+    resources: list[_PlainResource] | None = None  # a group without kinds says null
 
 
 class Discovery:
@@ -186,19 +186,24 @@ class Discovery:
         """
         with self._lock:
             if not self._refresh(None) or self.stale:
-                raise OperationFailed("The API server does not tell which kinds it serves.", details=self.stale)
+                raise _not_told(self.stale)
         return tuple((kind, resource) for (_, kind), resource in self._found.items() if resource.namespaced)
 
     def _refresh(self, groups: set[str] | None) -> bool:
-        """Learn the kinds of `groups` (None: of all); whether the server answered."""
+        """Learn the kinds of `groups` (None: of all); whether the server told them."""
         reply = self._retrier.call(lambda: self._transport.send("discovery", "GET", "/apis", accept=_AGGREGATED))
+        if 300 <= reply.status < 400:
+            raise _not_told()
         if reply.status != 200:
             return False
-        answer = msgspec.json.decode(reply.body, type=_Aggregated)
-        if answer.kind == "APIGroupDiscoveryList":
-            self._take_aggregated(answer)
-        else:
-            self._take_plain(msgspec.json.decode(reply.body, type=_PlainGroups), groups)
+        try:
+            answer = msgspec.json.decode(reply.body, type=_Aggregated)
+            if answer.kind == "APIGroupDiscoveryList":
+                self._take_aggregated(answer)
+            else:
+                self._take_plain(msgspec.json.decode(reply.body, type=_PlainGroups), groups)
+        except msgspec.DecodeError as error:  # a login page of a proxy, for example
+            raise _not_told() from error
         return True
 
     def _take_aggregated(self, answer: _Aggregated) -> None:
@@ -219,12 +224,27 @@ class Discovery:
             for version in group.versions if groups is None or group.name in groups else ():
                 path = f"/apis/{version.group_version}"
                 reply = self._retrier.call(partial(self._transport.send, "discovery", "GET", path))
-                if reply.status != 200:
+                found = _plain_resources(reply)
+                if found is None:
                     self.stale = (*self.stale, version.group_version)
                     continue  # a broken aggregated API must not hide the other groups (F27)
-                for item in msgspec.json.decode(reply.body, type=_PlainResources).resources:
+                for item in found:
                     if "/" not in item.name:
                         name = version.group_version.rpartition("/")[2]
                         self._found.setdefault(
                             (group.name, item.kind), Resource(group.name, name, item.name, item.namespaced)
                         )
+
+
+def _plain_resources(reply: Reply) -> list[_PlainResource] | None:
+    """What a version's own list says, None where it is none."""
+    if reply.status != 200:
+        return None
+    try:
+        return msgspec.json.decode(reply.body, type=_PlainResources).resources or []
+    except msgspec.DecodeError:
+        return None
+
+
+def _not_told(stale: tuple[str, ...] = ()) -> OperationFailed:
+    return OperationFailed("The API server does not tell which kinds it serves.", details=stale)

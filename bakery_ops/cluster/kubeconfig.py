@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from bakery_ops.errors import UsageError
+from bakery_ops.tools.paths import expanded
 
 _SECTIONS = ("clusters", "contexts", "users")
 _ITEM = {"clusters": "cluster", "contexts": "context", "users": "user"}
@@ -52,12 +53,12 @@ def locate(kubeconfig: Path | None, environment: Mapping[str, str]) -> tuple[Pat
     Raises: UsageError: none of them exists.
     """
     if kubeconfig is not None:
-        if not kubeconfig.is_file():
+        if not _is_there(kubeconfig):
             raise UsageError(f"There is no kubeconfig file at {kubeconfig}.", remedy="Check --kubeconfig.")
         return (kubeconfig,)
     listed = [part for part in environment.get("KUBECONFIG", "").split(os.pathsep) if part]
     wanted = listed or [str(Path(environment.get("HOME", "~")) / ".kube" / "config")]
-    found = tuple(dict.fromkeys(Path(part).expanduser() for part in wanted if Path(part).expanduser().is_file()))
+    found = tuple(dict.fromkeys(path for path in map(expanded, wanted) if _is_there(path)))
     if not found:
         where = "$KUBECONFIG names" if listed else "it would be"
         raise UsageError(
@@ -65,6 +66,14 @@ def locate(kubeconfig: Path | None, environment: Mapping[str, str]) -> tuple[Pat
             remedy="Start a cluster (`invoke sandbox.start` or your own), or name its file with --kubeconfig.",
         )
     return found
+
+
+def _is_there(path: Path) -> bool:
+    """Raises: UsageError: nobody may look."""
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UsageError(f"The kubeconfig {path} cannot be read: {error.strerror}.") from error
 
 
 def choose(files: tuple[Path, ...], context: str | None) -> Context:

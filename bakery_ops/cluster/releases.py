@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from bakery_ops.cluster.lists import METADATA_ONLY, items_at
 from bakery_ops.cluster.records import Access, refused
 from bakery_ops.cluster.retry import Retrier
-from bakery_ops.cluster.transport import Transport
+from bakery_ops.cluster.transport import JSON, Transport
 from bakery_ops.errors import OperationFailed, UsageError
 from bakery_ops.model.contract import MANAGED_BY, RELEASE
 from bakery_ops.model.manifest import ObjectRef
@@ -23,10 +24,8 @@ from bakery_ops.model.recorded import digest
 from bakery_ops.rules.releases import PENDING, PREFIX, Contents, Known, Migration, Release, release
 
 KEPT = 10
-_PAGE = 500
 # etcd takes 1.5 MiB per object by default and the API server 1 MiB per ConfigMap.
 _LARGEST = 1_000_000
-_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 _decode_migrations = msgspec.json.Decoder(dict[str, Migration]).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -51,7 +50,7 @@ class ApiReleases:
 
     def all(self) -> tuple[Contents, ...]:
         """Every release with its text, newest first; one request. A damaged one has the text ""."""
-        found = [_contents(body, self._namespace, strict=False) for body in self._items("application/json")]
+        found = [_contents(body, self._namespace, strict=False) for body in self._items(JSON)]
         return tuple(sorted(found, key=lambda each: -each.release.number))
 
     def read(self, number: int) -> Contents:
@@ -116,7 +115,7 @@ class ApiReleases:
 
     def _numbered(self) -> tuple[Release, ...]:
         """Newest first. Metadata only: ten renders are not worth reading for a list of their numbers."""
-        return tuple(sorted(map(release, self._items(_METADATA_ONLY)), key=lambda each: -each.number))
+        return tuple(sorted(map(release, self._items(METADATA_ONLY)), key=lambda each: -each.number))
 
     def _says(self, number: int, wanted: str, migrations: Mapping[str, Migration]) -> bool:
         found = self._access.read(self._ref(number))
@@ -144,14 +143,10 @@ class ApiReleases:
             "binaryData": {"text": content},
         }
 
-    def _items(self, accept: str) -> list[Body]:
-        path = f"/api/v1/namespaces/{self._namespace}/configmaps"
-        query: dict[str, str | int | bool] = {"labelSelector": RELEASE, "limit": _PAGE}
-        reply = self._retrier.call(lambda: self._transport.send("list", "GET", path, query, accept=accept))
-        if reply.status != 200:
-            raise OperationFailed(f"The API server refuses to list the releases in {self._namespace}: {reply.status}.")
-        items: list[Body] = msgspec.json.decode(reply.body).get("items") or []
-        return items
+    def _items(self, accept: str) -> Sequence[Body]:
+        path, what = f"/api/v1/namespaces/{self._namespace}/configmaps", f"the releases in {self._namespace}"
+        query = {"labelSelector": RELEASE}
+        return items_at(self._transport, self._retrier, path, query, what=what, accept=accept, none_at=frozenset())
 
     def _delete(self, ref: ObjectRef) -> None:
         path = f"/api/v1/namespaces/{ref.namespace}/configmaps/{ref.name}"

@@ -10,18 +10,17 @@ import msgspec
 from bakery_ops.cluster.answers import answer
 from bakery_ops.cluster.discovery import BUILT_IN, Discovery, Resource
 from bakery_ops.cluster.lag import LagMeter
+from bakery_ops.cluster.lists import METADATA_ONLY, items_at
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import JSON, Query, Reply, Timeouts, Transport
 from bakery_ops.cluster.troubles import TransportError
-from bakery_ops.errors import Forbidden, OperationFailed
+from bakery_ops.errors import OperationFailed
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.contract import CONTENT_HASH, FIELD_MANAGER
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.times import parse_time
 
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
-_METADATA_ONLY = f"{JSON};as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-_PAGE = 500
 _LOG_BYTES = 64 * 1024
 _PROXY_BYTES = 64 * 1024
 _WRITE = Timeouts(connect=5.0, read=60.0)  # admission webhooks alone may take 30 s
@@ -103,10 +102,8 @@ class ApiRequests:
         if resource is None:
             return []
         selectors = {"labelSelector": label_selector, "fieldSelector": field_selector}
-        query: dict[str, str | int | bool] = {"limit": _PAGE} | {
-            key: value for key, value in selectors.items() if value
-        }
-        return self._pages(resource, kind, namespace, query)
+        items = self._items(resource, namespace, {key: value for key, value in selectors.items() if value})
+        return [{"apiVersion": resource.api_version, "kind": kind, **item} for item in items]
 
     def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
         """Names of all objects of a kind, from a list of metadata only: a Secret's bytes stay where they are.
@@ -116,31 +113,14 @@ class ApiRequests:
         resource = self._discovery.find(group, kind)
         if resource is None:
             return frozenset()
-        items = self._pages(resource, kind, namespace, {"limit": _PAGE}, accept=_METADATA_ONLY)
+        items = self._items(resource, namespace, accept=METADATA_ONLY)
         return frozenset(str(item["metadata"]["name"]) for item in items)
 
-    def _pages(
-        self, resource: Resource, kind: str, namespace: str | None, query: Query, *, accept: str = JSON
+    def _items(
+        self, resource: Resource, namespace: str | None, query: Query | None = None, *, accept: str = JSON
     ) -> Sequence[Mapping[str, Any]]:
-        items: list[dict[str, Any]] = []
-        token = ""
-        while True:
-            page = {**query, "continue": token} if token else query
-            reply = self._get("list", resource.path(namespace), page, accept=accept)
-            if reply.status == 410 and token:  # the token outlived etcd's compaction: begin again (F4)
-                items, token = [], ""
-                continue
-            result = answer(reply)
-            if result.status == 404:
-                return []
-            if result.status >= 400:
-                error = Forbidden if result.status == 403 else OperationFailed
-                raise error(f"The API server refuses to list {resource.plural}: {result.message}.")
-            for item in result.body.get("items") or ():
-                items.append({"apiVersion": resource.api_version, "kind": kind, **item})
-            token = (result.body.get("metadata") or {}).get("continue") or ""
-            if not token:
-                return items
+        path = resource.path(namespace)
+        return items_at(self._transport, self._retrier, path, query, what=resource.plural, accept=accept)
 
     def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer:
         """Delete exactly the object of that `uid`. Gone already: an Answer of status 404."""

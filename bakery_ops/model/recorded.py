@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from bakery_ops.model.content import canonical, content_hash
+from bakery_ops.model.content import OUR_ANNOTATIONS, canonical, content_hash
 from bakery_ops.model.kinds import group_of
 from bakery_ops.model.manifest import Body, Manifest, ObjectRef
 
@@ -63,6 +63,20 @@ def without_values(manifest: Manifest) -> Manifest:
     metadata["annotations"] = {VALUES_KEPT: "true"}
     kept = {key: body[key] for key in ("apiVersion", "kind", "type") if key in body}
     return replace(manifest, body={**kept, "metadata": metadata})
+
+
+def masked(body: Body, stars: str) -> dict[str, Any]:
+    """`body`; if it is a Secret's, with `stars` for each value.
+
+    Of its annotations only ours stay: kubectl's last-applied-configuration holds the values as well.
+    """
+    if body.get("kind") != "Secret":
+        return dict(body)
+    sections = {name: dict.fromkeys(body[name], stars) for name in ("data", "stringData") if body.get(name)}
+    metadata = dict(body.get("metadata") or {})
+    if annotations := metadata.get("annotations"):
+        metadata["annotations"] = {key: value for key, value in annotations.items() if key in OUR_ANNOTATIONS}
+    return {**body, "metadata": metadata, **sections}
 
 
 def keeps_values(manifest: Manifest) -> bool:

@@ -1,10 +1,15 @@
-"""Words a user gave: the nearest known one for a wrong one, and a form that is safe to echo."""
+"""Words a user gave, and what others said: the nearest known one for a wrong one, and forms that are safe to echo."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 from bakery_ops.errors import UsageError
 
+_ONE_LINE = 500  # characters
+_USER_IN_ADDRESS = re.compile(r"//[^/@\s]+@")
+# Docker Hub: "... pull rate limit as 'someone': dckr_jti_xxx. You may increase ..."
+_RATE_LIMIT_USER = re.compile(r"\s+as\s+'[^']*':\s*[\w=+/.~-]+")
 _LISTED = 30
 _WITH_MATCH = 20  # with a near match, more names than these only push it off the screen
 
@@ -46,3 +51,14 @@ def printable(word: str, limit: int = 80) -> str:
     """`word` with control characters escaped and cut, safe to echo in an error."""
     shown = "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in word)
     return shown if len(shown) <= limit else shown[:limit] + "…"
+
+
+def without_credentials(text: str) -> str:
+    """`text` of a program without the users, passwords and tokens that registries and addresses put into messages."""
+    return _RATE_LIMIT_USER.sub("", _USER_IN_ADDRESS.sub("//***@", text))
+
+
+def one_line(text: str) -> str:
+    """What a program said, on one line, without credentials, and not endless."""
+    text = without_credentials(" ".join(text.split()))
+    return text if len(text) <= _ONE_LINE else text[: _ONE_LINE - 1] + "…"

@@ -7,9 +7,11 @@ import json
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar
@@ -119,7 +121,15 @@ def tried(path: Path, form: Callable[[_Report], str], report: _Report) -> str:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a file so that a reader sees the old or the new one, never a part: temporary file, fsync, rename."""
+    """Write a file so that a reader sees the old or the new one, never a part: temporary file, fsync, rename.
+
+    A link stays one, and so does what is no file but a way to somebody: a terminal, a pipe, our own output.
+    """
+    if (way := _way(path)) is not None:
+        with open(way, "a", encoding="utf-8", closefd=way is path) as stream:
+            stream.write(text)
+        return
+    path = Path(os.path.realpath(path))
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -131,6 +141,19 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _way(path: Path) -> Path | int | None:
+    """What to write to where `path` leads to somebody: our own output (its descriptor), a device, a pipe."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    for own in (1, 2):
+        with suppress(OSError):  # it may be closed
+            if os.path.samestat(found, os.fstat(own)):
+                return own
+    return None if stat.S_ISREG(found.st_mode) else path
 
 
 def _compress(path: Path) -> None:

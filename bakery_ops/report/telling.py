@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from bakery_ops.report.progress import LineProgress
 from bakery_ops.report.runs import RunFolder, tried
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.rollout.view import RolloutView
+from bakery_ops.tools.paths import expanded
 
 Destination = tuple[str, Path]
 
@@ -38,12 +40,12 @@ def destinations(requested: Sequence[str]) -> list[Destination]:
         form, _, path = item.partition("=")
         if form not in FORMATS or not path:
             raise UsageError(f"--report-file: {item!r} is not FORMAT=PATH", remedy=f"formats: {', '.join(FORMATS)}")
-        target = Path(path).expanduser().absolute()
+        target = expanded(path).absolute()
         if not target.parent.is_dir():
             raise UsageError(f"--report-file: the folder of {path} does not exist")
         if target.is_dir():
             raise UsageError(f"--report-file: {path} is a folder, not a file")
-        if any(target == other for _, other in found):
+        if any(os.path.realpath(target) == os.path.realpath(other) for _, other in found):
             raise UsageError(f"--report-file: two reports would be written to {path}")
         found.append((form, target))
     return found

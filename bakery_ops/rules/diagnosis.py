@@ -11,6 +11,7 @@ from typing import NamedTuple
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.words import one_line
 from bakery_ops.rules.verdict import Evidence, Verdict
 
 
@@ -224,8 +225,3 @@ def _ordered(graph: Graph, names: set[str]) -> tuple[str, ...]:
 def _counts(graph: Graph, names: set[str]) -> tuple[tuple[Stage, int], ...]:
     counted = Counter(graph[name].stage for name in names if graph[name].is_workload)
     return tuple(sorted(counted.items(), key=lambda item: item[0].order))
-
-
-def one_line(text: str) -> str:
-    """`text` with every run of white space as one space."""
-    return " ".join(text.split())

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from bakery_ops.model.quantities import memory_text, whole
 from bakery_ops.model.secrets import GENERATED
 from bakery_ops.model.times import time_or
-from bakery_ops.model.words import amount, printable
+from bakery_ops.model.words import amount, one_line, printable
 from bakery_ops.rules.acceptance import CheckResult, CheckState
 
 Live = Mapping[str, Any]
@@ -114,7 +114,7 @@ def _event_line(reason: str, kind: str, members: Sequence[Live]) -> str:
     newest = max(members, key=_event_time)
     others = {_involved(event) for event in members} - {_involved(newest)}
     whom = f"{_involved(newest)} and {len(others)} more" if others else _involved(newest)
-    said = printable(str(newest.get("message", "")), _MESSAGE)
+    said = printable(one_line(str(newest.get("message", ""))), _MESSAGE)
     return f"{reason} x{sum(map(_times, members))}, {kind.lower()}/{whom}: {said}"
 
 

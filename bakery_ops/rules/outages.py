@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from bakery_ops.model.graph import Graph
-from bakery_ops.rules.diagnosis import RootCause, one_line, tallied
+from bakery_ops.model.words import one_line
+from bakery_ops.rules.diagnosis import RootCause, tallied
 from bakery_ops.rules.verdict import Verdict
 
 Body = Mapping[str, Any]

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from bakery_ops.errors import ClusterUnreachable, OperationFailed
+from bakery_ops.errors import BakeryError, Locked, TimedOut
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.deletion import by_kind, held_by
 from bakery_ops.rules.plan import PruneStep
@@ -61,7 +61,8 @@ class Run:
         self._fates: dict[ObjectRef, Removed] = {ref: Removed(ref, Fate.GONE) for ref in decided.gone}
         self._fates |= {step.ref: Removed(step.ref, Fate.KEPT, step.kept) for step in decided.kept}
         self._total = len(decided.doomed)
-        self._interrupted = False
+        self._interrupted = self._lock_lost = False
+        self._notes = decided.notes
 
     def carry_out(self) -> RemovalReport:
         """Wave after wave; our own namespace, in which the inventory is kept, at the very end."""
@@ -70,8 +71,8 @@ class Run:
         last = [(step,) for step in self._decided.namespaces if step.ref == home]
         with interruptible(self._interrupt):
             outcome = self._remove_all([*self._decided.waves, *others])
-            self._correct_inventory()
-            return self.report(outcome or self._remove_all(last))
+            uncorrected = self._correct_inventory()
+            return self.report(outcome or uncorrected or self._remove_all(last))
 
     def watch(self, step: PruneStep) -> RemovalReport:
         """Wait for an object that is being deleted already."""
@@ -84,7 +85,7 @@ class Run:
         for step in self._decided.doomed:
             self._fates.setdefault(step.ref, Removed(step.ref, Fate.SKIPPED))
         rows = tuple(self._fates[ref] for ref in sorted(self._fates))
-        return RemovalReport(outcome or Outcome.SUCCEEDED, rows, self._decided.notes)
+        return RemovalReport(outcome or Outcome.SUCCEEDED, rows, self._notes)
 
     def _remove_all(self, waves: Sequence[Sequence[PruneStep]]) -> Outcome | None:
         """Why it ended early, or None. What a wave could not remove may still need what comes after it."""
@@ -96,10 +97,20 @@ class Run:
     def _interrupt(self) -> None:
         self._interrupted = True
 
-    def _correct_inventory(self) -> None:
+    def _correct_inventory(self) -> Outcome | None:
+        """None when it names exactly what is left. A failure must not cost the report of what is gone (I5)."""
+        if self._lock_lost:  # another run writes it now
+            return Outcome.LOCK_LOST
         gone = {ref for ref, row in self._fates.items() if row.fate in (Fate.REMOVED, Fate.GONE)}
         everything = {*self._decided.gone, *(step.ref for step in (*self._decided.doomed, *self._decided.kept))}
-        self._ports.inventory.write(sorted(everything - gone))
+        try:
+            self._ports.inventory.write(sorted(everything - gone))
+        except BakeryError as error:
+            note = f"the inventory still names what is gone: {error}"
+            self._notes = (*self._notes, note)
+            self._ports.say(note)
+            return _outcome(error)
+        return None
 
     def _remove(self, wave: Sequence[PruneStep]) -> Outcome | None:
         """Delete a wave and wait until it is gone. Why nothing more may follow, or None."""
@@ -117,8 +128,11 @@ class Run:
         propagation = "Foreground" if step.ref.is_workload else "Background"
         try:
             answer = self._ports.requests.delete(step.ref, uid=step.uid, propagation=propagation)
-        except ClusterUnreachable as error:
-            return Removed(step.ref, Fate.UNKNOWN, str(error))
+        except Locked as error:
+            self._lock_lost = True
+            return Removed(step.ref, Fate.SKIPPED, str(error))
+        except BakeryError as error:
+            return Removed(step.ref, Fate.UNKNOWN if isinstance(error, TimedOut) else Fate.REFUSED, str(error))
         if answer.status < 300:
             return Removed(step.ref, Fate.HANGING)
         if answer.status == 404:
@@ -149,7 +163,7 @@ class Run:
     def _look(self, step: PruneStep) -> Removed:
         try:
             found = self._ports.requests.read(step.ref)
-        except ClusterUnreachable as error:
+        except BakeryError as error:
             return Removed(step.ref, Fate.UNKNOWN, str(error))
         metadata = found.body.get("metadata") or {}
         if found.status == 404 or (found.status == 200 and metadata.get("uid") != step.uid):
@@ -164,7 +178,7 @@ class Run:
         for namespace in sorted({step.ref.namespace for step in steps if step.ref.is_workload}):
             try:
                 pods = self._ports.requests.list("", "Pod", namespace)
-            except (OperationFailed, ClusterUnreachable):
+            except BakeryError:
                 continue  # the finalizers are named already
             for step in steps:
                 if step.ref.is_workload and step.ref.namespace == namespace:
@@ -179,7 +193,15 @@ class Run:
         fates: Collection[Fate] = {self._fates[step.ref].fate for step in wave}
         if self._interrupted and Fate.HANGING in fates:
             return Outcome.INTERRUPTED
+        if self._lock_lost:
+            return Outcome.LOCK_LOST
         return next((outcome for fate, outcome in _FATES.items() if fate in fates), None)
+
+
+def _outcome(error: BakeryError) -> Outcome:
+    if isinstance(error, Locked):
+        return Outcome.LOCK_LOST
+    return Outcome.UNREACHABLE if isinstance(error, TimedOut) else Outcome.FAILED
 
 
 def _told(wave: Sequence[PruneStep]) -> str:

@@ -125,6 +125,7 @@ def test_the_result_of_the_function_is_the_exit_code():
         (("take", "--count", "three"), "--count: 'three' is not a whole number"),
         (("take", "--count", "-3"), "--count"),
         (("take", "--count", "9" * 20), f"--count: '{'9' * 20}' is too large"),
+        (("take", "--path", "~nobody-here/x"), "--path: ~nobody-here has no home folder here"),
         (("take", "--mode", "fst"), "did you mean 'fast'"),
         (("take", "--item", "x"), "--item: 'x' is not a whole number"),
         (("take", "--item"), "--item needs a value"),

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import os
 import shlex
 import signal
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import tasks
 
@@ -219,3 +221,17 @@ def test_ctrl_c_before_a_command_has_begun_is_an_interrupt_and_no_bug():
         check=False,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "interrupted\n")
+
+
+def test_a_rendered_secret_is_shown_without_its_values(tmp_path):
+    """Promise I6."""
+    secret = {
+        "apiVersion": "v1", "kind": "Secret", "data": {"password": "Y2FuYXJ5"}, "stringData": {"other": "canary"},
+        "metadata": {"name": "login", "annotations": {"kubectl.kubernetes.io/last-applied-configuration": "canary"}},
+    }  # fmt: skip
+    (tmp_path / "secret.yaml").write_text(json.dumps(secret))
+    shown = invoke("platform.show", "login", "--overlay", str(tmp_path))
+    assert shown.returncode == 0, shown.stderr
+    assert yaml.safe_load(shown.stdout)["data"] == {"password": "***"}
+    assert yaml.safe_load(shown.stdout)["stringData"] == {"other": "***"}
+    assert not [said for said in ("Y2FuYXJ5", "canary") if said in shown.stdout + shown.stderr]

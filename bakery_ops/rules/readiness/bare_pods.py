@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bakery_ops.model.live import Pod
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.crew import complete, judged_by_crew, muster, settled
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.pods import is_ready
@@ -17,7 +17,7 @@ def bare_pod(look: Look, live: Pod) -> Reading:
     if live.status.phase == "Succeeded":
         reading = ready("succeeded")
     elif live.status.phase == "Failed":
-        message = texts.one_line(live.status.message) or _how_it_ended(live)
+        message = one_line(live.status.message) or _how_it_ended(live)
         reason = live.status.reason or "Failed"
         symptom = Symptom(rows.POD_FAILED, reason, message, subject_of(live), live.metadata.uid)
         reading = judged_by_crew(look, crew, "failed", [symptom])

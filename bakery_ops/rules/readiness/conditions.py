@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from bakery_ops.model.live import Condition, Generic, LiveObject
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.reading import Reading, against, progressing
 from bakery_ops.rules.readiness.workloads import is_current
@@ -53,10 +53,10 @@ def by_convention(look: Look, live: LiveObject) -> Reading | None:
         if condition.status != "True":
             continue
         if condition.type == "Stalled" and is_current(look, condition):
-            message = texts.one_line(condition.message)
+            message = one_line(condition.message)
             reason = condition.reason or "Stalled"
             symptom = Symptom(rows.STALLED, reason, message, subject_of(live), live.metadata.uid)
             return against(look, [symptom], progressing("stalled"))
         if condition.type == "Reconciling":
-            return progressing(texts.one_line(condition.message) or "reconciling")
+            return progressing(one_line(condition.message) or "reconciling")
     return None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bakery_ops.model.live import Generic, LiveObject, Secret
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import certificates, texts
+from bakery_ops.rules.readiness import certificates
 from bakery_ops.rules.readiness.conditions import conditions_of, status_of
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.reading import Reading, against, progressing, ready
@@ -24,7 +25,7 @@ def existing(look: Look, live: LiveObject) -> Reading:
 def namespace(look: Look, live: Generic) -> Reading:
     """Active is Ready. One that is going away takes everything with it, so waiting for it makes no sense."""
     if live.metadata.deletion_timestamp is not None or status_of(live).get("phase") == "Terminating":
-        told = [f"{one.reason}: {texts.one_line(one.message)}" for one in conditions_of(live) if one.status == "True"]
+        told = [f"{one.reason}: {one_line(one.message)}" for one in conditions_of(live) if one.status == "True"]
         message = "; ".join(told) or "the namespace is being deleted"
         symptom = Symptom(rows.NAMESPACE_ENDING, "Terminating", message, subject_of(live), live.metadata.uid)
         return against(look, [symptom], progressing("terminating"))

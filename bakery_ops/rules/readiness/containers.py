@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from bakery_ops.model.live import Container, ContainerStatus, Event, Pod, Terminated
 from bakery_ops.model.times import time_or
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.look import Look, Symptom, event_count, event_order, subject_of
@@ -61,7 +62,7 @@ def symptoms(look: Look, place: Place) -> Iterator[Symptom]:
 
 def _symptom(place: Place, row: rows.Row, reason: str, message: str, *, occurrences: int = 0) -> Symptom:
     metadata = place.pod.metadata
-    line = texts.one_line(message) or reason
+    line = one_line(message) or reason
     names = texts.missing_objects(message, metadata.namespace)
     return Symptom(
         row, reason, line, subject_of(place.pod), metadata.uid, place.container.name, occurrences, names=names

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from bakery_ops.model.live import Pod
 from bakery_ops.model.times import time_or
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.containers import PROVEN_RUN, Place, has_ended_well, has_proved_itself
@@ -95,7 +96,7 @@ def _crash(count: _Count, total: int, kills: _Kills) -> Iterator[Symptom]:
     probe = kills.probes.get(name, "")
     end = place.last_end
     code = end.exit_code if end is not None else 0
-    detail = f": {texts.one_line(end.message)}" if end is not None and end.message.strip() else _meaning(place, code)
+    detail = f": {one_line(end.message)}" if end is not None and end.message.strip() else _meaning(place, code)
     restarts = max(total, kills.counted)
     tail = f", {restarts} restart{'' if restarts == 1 else 's'}" if restarts else ""
     if place.is_job:

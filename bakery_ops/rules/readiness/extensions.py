@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from bakery_ops.model.live import Condition, Generic, group_of
 from bakery_ops.model.times import time_or
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.conditions import conditions_of, status_of
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.reading import Reading, against, progressing, ready
@@ -39,7 +39,7 @@ def definition(look: Look, live: Generic) -> Reading:
     elif established is not None and established.status == "False" and established.reason != "Installing":
         refused = established
     if refused is not None:
-        message = texts.one_line(refused.message)
+        message = one_line(refused.message)
         reason = refused.reason or refused.type
         symptom = Symptom(rows.DEFINITION_REFUSED, reason, message, subject_of(live), live.metadata.uid)
         return against(look, [symptom], progressing("refused"))
@@ -56,7 +56,7 @@ def api_service(look: Look, live: Generic) -> Reading:
         return ready("available")
     if available.reason == _UNANSWERED and look.cluster.is_simulated:
         return ready("its service has endpoints; on simulated nodes nothing answers")
-    message = texts.one_line(available.message) or "not available yet"
+    message = one_line(available.message) or "not available yet"
     if available.status != "False":
         return progressing(message)
     symptom = Symptom(
@@ -94,7 +94,7 @@ def custom_resource(look: Look, live: Generic) -> Reading:
         return ready("ready") if condition.status == "True" else _not_ready(look, live, condition)
     phase = status_of(live).get("phase")
     if isinstance(phase, str) and phase.lower() in _FAILED_PHASES:
-        message = texts.one_line(str(status_of(live).get("message") or "")) or f'status.phase is "{phase}"'
+        message = one_line(str(status_of(live).get("message") or "")) or f'status.phase is "{phase}"'
         return against(look, [_failed(live, phase, message)], progressing(message))
     written = time_or(live.metadata.creation_timestamp, look.now)
     if live.status is None and look.now < written + STATUS_GRACE:
@@ -105,7 +105,7 @@ def custom_resource(look: Look, live: Generic) -> Reading:
 
 def _not_ready(look: Look, live: Generic, condition: Condition) -> Reading:
     """Many controllers say Ready=False while they work; each new text shows that they do, and begins the time anew."""
-    message = texts.one_line(condition.message) or condition.reason or "not ready"
+    message = one_line(condition.message) or condition.reason or "not ready"
     working = replace(progressing(message), revision=f"{condition.reason} {condition.message}")
     if condition.status != "False" or not _FAILURE.search(condition.reason):
         return working

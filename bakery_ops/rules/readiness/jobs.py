@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bakery_ops.model.live import Condition, CronJob, Job
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import pod_events, texts
+from bakery_ops.rules.readiness import pod_events
 from bakery_ops.rules.readiness.containers import has_ended_well
 from bakery_ops.rules.readiness.crew import Crew, complete, judged_by_crew, muster
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
@@ -54,7 +55,7 @@ def _attempts(live: Job) -> str:
 def _failure(live: Job, crew: Crew, condition: Condition) -> Symptom:
     """The Job's own reason, and how its last pod ended: that is what the user has to read."""
     ending = _last_ending(crew)
-    message = texts.one_line(condition.message)
+    message = one_line(condition.message)
     if ending:
         message = f"{ending[0]} ({message})" if message else ending[0]
     subject, container = (ending[1], ending[2]) if ending else (subject_of(live), "")
@@ -77,7 +78,7 @@ def _last_ending(crew: Crew) -> tuple[str, str, str] | None:
         for place in places_of(pod, is_job=True):
             end = place.last_end
             if end is not None and end.exit_code and not has_ended_well(place):
-                detail = f": {texts.one_line(end.message)}" if end.message.strip() else ""
+                detail = f": {one_line(end.message)}" if end.message.strip() else ""
                 told = f"container {place.container.name} ended with exit code {end.exit_code}{detail}"
                 return told, subject_of(pod), place.container.name
     return None

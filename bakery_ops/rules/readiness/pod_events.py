@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from bakery_ops.model.live import Event, Pod
-from bakery_ops.model.words import amount
+from bakery_ops.model.words import amount, one_line
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.look import Look, Symptom, event_count, event_time, subject_of
@@ -75,7 +75,7 @@ def _condition_is(pod: Pod, kind: str, status: str) -> bool:
 
 def _symptom(row: rows.Row, pod: Pod, event: Event) -> Symptom:
     names = texts.missing_objects(event.message, pod.metadata.namespace)
-    message = texts.one_line(event.message)
+    message = one_line(event.message)
     return Symptom(row, event.reason, message, subject_of(pod), pod.metadata.uid, names=names)
 
 
@@ -107,7 +107,7 @@ def evictions(look: Look, pods: list[Pod], *, uid: str) -> Symptom | None:
     if not away:
         return None
     newest = max(away, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name))
-    detail = texts.one_line(newest.status.message) or "the cluster took the pod away"
+    detail = one_line(newest.status.message) or "the cluster took the pod away"
     reason = newest.status.reason or "DisruptionTarget"
     message = f"{detail}, {times} time{'' if times == 1 else 's'}"
     row = rows.EVICTED_OVER_LIMIT if _OWN_LIMIT.search(newest.status.message) else rows.EVICTED
@@ -120,7 +120,7 @@ def evicted(pods: Iterable[Pod]) -> str:
     if not away:
         return ""
     newest = max(away, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name))
-    return f"{amount(len(away), 'pod')} evicted: {texts.one_line(newest.status.message)}"
+    return f"{amount(len(away), 'pod')} evicted: {one_line(newest.status.message)}"
 
 
 def refusals(look: Look, uid: str, subject: str) -> Symptom | None:
@@ -131,11 +131,11 @@ def refusals(look: Look, uid: str, subject: str) -> Symptom | None:
 
 def refusal(message: str, subject: str, uid: str, *, paused: bool = False) -> Symptom:
     row = rows.CREATE_STALLED if texts.may_try_again(message) else rows.CREATE_REFUSED
-    return Symptom(row, "FailedCreate", texts.one_line(message), subject, uid, paused=paused)
+    return Symptom(row, "FailedCreate", one_line(message), subject, uid, paused=paused)
 
 
 def probe_failure(look: Look, pod: Pod) -> str:
     """The newest message of a failing readiness probe, or ""."""
     failing = [event for event in look.events_of(pod.metadata.uid) if event.reason == "Unhealthy"]
     told = [event for event in failing if event.message.startswith("Readiness probe")]
-    return texts.one_line(told[-1].message) if told and event_count(told[-1]) else ""
+    return one_line(told[-1].message) if told and event_count(told[-1]) else ""

@@ -13,8 +13,8 @@ import re
 
 from bakery_ops.model.live import Condition, Pod
 from bakery_ops.model.quantities import cpu_text, memory_text
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.requests import Request, request_of
 
@@ -41,7 +41,7 @@ def unschedulable(look: Look, pod: Pod, *, is_terminating: bool) -> Symptom | No
     if condition is None or any(event.reason == "TriggeredScaleUp" for event in look.events_of(pod.metadata.uid)):
         return None
     request = request_of(pod.spec)
-    message = texts.one_line(_causes(condition.message))
+    message = one_line(_causes(condition.message))
     row, paused = rows.UNSCHEDULABLE_NOW, is_terminating
     if (too_big := _too_big(look, request)) and "Insufficient" in condition.message:
         row, message, paused = rows.UNSCHEDULABLE_EVER, f"{message}; {too_big}", False

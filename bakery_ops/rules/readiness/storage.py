@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bakery_ops.model.live import PersistentVolumeClaim
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import texts
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.observation import StorageClassFacts
 from bakery_ops.rules.readiness.reading import Reading, against, progressing, ready
@@ -35,7 +35,7 @@ def symptoms(look: Look, live: PersistentVolumeClaim) -> list[Symptom]:
         found.append(Symptom(rows.CLASS_MISSING, "StorageClassMissing", problem, subject, uid))
     failures = [event for event in look.events_of(uid) if event.reason in _FAILURES]
     if failures and not found:
-        message = texts.one_line(failures[-1].message)
+        message = one_line(failures[-1].message)
         found.append(Symptom(rows.PROVISIONING, failures[-1].reason, message, subject, uid))
     return found
 

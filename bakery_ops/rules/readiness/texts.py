@@ -9,11 +9,7 @@ import re
 
 from bakery_ops.model.manifest import ObjectRef
 
-_LIMIT = 500
 _QUOTED = re.compile(r'\\?"[^"]*"|https?://\S+')
-_USER_IN_ADDRESS = re.compile(r"//[^/@\s]+@")
-# Docker Hub: "... pull rate limit as 'someone': dckr_jti_xxx. You may increase ..."
-_RATE_LIMIT_USER = re.compile(r" as '[^']*': [\w=+/-]+\.?")
 
 _PULL_WILL_PASS = re.compile(
     r"\b429\b|too ?many ?requests|rate limit|time[d ]?-?out|deadline exceeded|no such host|server misbehaving"
@@ -49,13 +45,6 @@ _MISSING = re.compile(r'\b(secret|configmap)s? "([^"]+)" (?:is forbidden: )?not 
 _KEY_MISSING = re.compile(r"couldn't find key \S+ in (Secret|ConfigMap) ([^/\s]+)/([^\s,]+)")
 _PROBE_KILL = re.compile(r"^Container (\S+) failed (liveness|startup) probe, will be restarted")
 _KINDS = {"secret": "Secret", "configmap": "ConfigMap"}
-
-
-def one_line(text: str) -> str:
-    """The text on one line, without user names and tokens, and not endless."""
-    text = _USER_IN_ADDRESS.sub("//***@", " ".join(text.split()))
-    text = _RATE_LIMIT_USER.sub("", text)
-    return text if len(text) <= _LIMIT else text[: _LIMIT - 1] + "…"
 
 
 def _bare(text: str) -> str:

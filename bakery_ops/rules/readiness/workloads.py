@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from bakery_ops.model.live import Condition, Deployment, Pod, ReplicaSet, WorkloadStatus
 from bakery_ops.model.times import time_or
-from bakery_ops.model.words import amount
+from bakery_ops.model.words import amount, one_line
 from bakery_ops.rules import evidence as rows
-from bakery_ops.rules.readiness import pod_events, texts
+from bakery_ops.rules.readiness import pod_events
 from bakery_ops.rules.readiness.crew import complete, judged_by_crew, muster, settled
 from bakery_ops.rules.readiness.look import Look, Symptom, subject_of
 from bakery_ops.rules.readiness.pods import is_terminating, owned_by
@@ -91,7 +91,7 @@ def _own(look: Look, live: Deployment, current: ReplicaSet | None, laggard: str)
     found: list[Symptom] = []
     progress = condition_of(live.status.conditions, "Progressing")
     if progress is not None and progress.reason == "ProgressDeadlineExceeded" and is_current(look, progress):
-        message = texts.one_line(f"{progress.message.rstrip('.')}: {laggard}" if laggard else progress.message)
+        message = one_line(f"{progress.message.rstrip('.')}: {laggard}" if laggard else progress.message)
         found.append(Symptom(rows.DEADLINE_EXCEEDED, progress.reason, message, subject, uid))
     failure = condition_of(live.status.conditions, "ReplicaFailure")
     if failure is not None and failure.status == "True" and is_current(look, failure):

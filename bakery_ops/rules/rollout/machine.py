@@ -13,6 +13,7 @@ from bakery_ops.model.graph import Graph
 from bakery_ops.model.live import Event as ClusterEvent
 from bakery_ops.model.live import LiveObject, ref_of
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.words import without_credentials
 from bakery_ops.rules import readiness
 from bakery_ops.rules.plan import Plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
@@ -195,7 +196,7 @@ def _apply_rejected(rollout: Rollout, event: ApplyRejected) -> None:
     state.own_failure = Evidence(
         EvidenceClass.PERMANENT,
         event.reason,
-        event.message,
+        without_credentials(event.message),
         str(state.node.ref),
         since=rollout.now,
         fails_at=rollout.now,

@@ -1,7 +1,7 @@
 """A rollout as lines of JSON that play it again, exactly: how it began, and every event in its order.
 
 The machine is deterministic, so graph, plan, options and events are all there is to a run. Times are in the events. No
-secret byte is recorded: of Secrets only the names of their keys.
+secret byte is recorded: of Secrets only the names of their keys, of messages not the credentials in addresses.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from bakery_ops.model.content import OUR_ANNOTATIONS
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
 from bakery_ops.model.manifest import Manifest, ObjectRef
+from bakery_ops.model.recorded import masked
+from bakery_ops.model.words import without_credentials
 from bakery_ops.rules.plan import Action, Plan, PruneStep, Step
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.rollout import events as kinds
@@ -26,6 +27,8 @@ from bakery_ops.rules.rollout.state import Judge, Rollout
 from bakery_ops.rules.verdict import Applied
 
 Line = dict[str, Any]
+
+_STARS = "Kioq"  # base64 of three: a value that is read as one again, and is not empty
 
 _EVENTS: Mapping[str, type[Event]] = {
     name: value for name, value in vars(kinds).items() if isinstance(value, type) and issubclass(value, Event)
@@ -65,7 +68,7 @@ def happened(burst: Sequence[Event]) -> Iterator[Line]:
             "event": type(event).__name__,
             "more": position < len(burst),
             **{
-                name: _live(value) if isinstance(value, msgspec.Struct) else msgspec.to_builtins(value)
+                name: _live(value) if isinstance(value, msgspec.Struct) else _told(name, msgspec.to_builtins(value))
                 for name, value in fields.items()
             },
         }
@@ -127,7 +130,7 @@ def _node(node: Node) -> Line:
         "ref": list(node.ref),
         "api_version": manifest.api_version,
         "source": manifest.source,
-        "body": _masked(manifest.body),
+        "body": masked(manifest.body, _STARS),
         "stage": node.stage.value,
         "needs": sorted(node.needs),
         "after": sorted(node.after),
@@ -153,7 +156,17 @@ def _read_options(line: Mapping[str, Any]) -> Options:
 
 
 def _live(live: Any) -> Line:
-    return _masked(msgspec.to_builtins(live))
+    body = masked(msgspec.to_builtins(live), _STARS)
+    return {name: _told(name, value) for name, value in body.items()}
+
+
+def _told(name: str, value: Any) -> Any:
+    """`value` of the field `name`; where it is a message, or holds some, without the credentials in them."""
+    if isinstance(value, dict):
+        return {inner: _told(inner, each) for inner, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_told(name, each) for each in value]
+    return without_credentials(value) if name == "message" and isinstance(value, str) else value
 
 
 def _read_live(body: Mapping[str, Any]) -> LiveObject:
@@ -162,17 +175,3 @@ def _read_live(body: Mapping[str, Any]) -> LiveObject:
         return msgspec.convert(body, struct)
     except msgspec.ValidationError:
         return msgspec.convert(body, Generic)
-
-
-def _masked(body: Mapping[str, Any]) -> Line:
-    """A Secret's values as "Kioq" (base64 of three stars): its keys are there, and not empty.
-
-    Of its annotations only ours stay: kubectl's last-applied-configuration holds the values as well.
-    """
-    if body.get("kind") != "Secret":
-        return dict(body)
-    stars = {section: dict.fromkeys(body.get(section) or {}, "Kioq") for section in ("data", "stringData")}
-    metadata = dict(body.get("metadata") or {})
-    annotations = metadata.pop("annotations", None) or {}
-    metadata["annotations"] = {key: value for key, value in annotations.items() if key in OUR_ANNOTATIONS}
-    return {**body, "metadata": metadata, **{section: masked for section, masked in stars.items() if masked}}

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import diagnosis
 from bakery_ops.rules.plan import Action
 from bakery_ops.rules.rollout.events import Outcome
@@ -167,7 +168,7 @@ def _events(rollout: Rollout, name: str) -> list[EventLine]:
             event_time(event),
             f"{event.involved_object.kind.lower()}/{event.involved_object.name}",
             event.reason,
-            diagnosis.one_line(event.message),
+            one_line(event.message),
             event.count or 1,
         )
         for event in recent

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.live import DaemonSet, Deployment, Job, LiveObject, ReplicaSet, StatefulSet
+from bakery_ops.model.words import one_line
 from bakery_ops.rules import diagnosis
 from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout
@@ -124,7 +125,7 @@ def ready_count(live: LiveObject) -> tuple[int, int] | None:
 
 def _last_event(rollout: Rollout, state: NodeState, live: LiveObject) -> str:
     seen = rollout.world.events([live, *rollout.world.children(live)], state.sent_at or rollout.started)
-    return diagnosis.one_line(f"{seen[-1].reason}: {seen[-1].message}") if seen else ""
+    return one_line(f"{seen[-1].reason}: {seen[-1].message}") if seen else ""
 
 
 def _stage_view(rollout: Rollout, stage: Stage, nodes: Mapping[str, NodeView]) -> StageView:

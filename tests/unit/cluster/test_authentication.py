@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,67 @@ def test_the_environments_proxy_is_used_unless_no_proxy_says_otherwise(
     assert "NO_PROXY" in error.remedy
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     closing(connect(kubeconfig(tmp_path, answering(server).url)))
+
+
+def token_of(server: ScriptedServer, tmp_path: Path, user: dict[str, Any]) -> str:
+    closing(connect(kubeconfig(tmp_path, answering(server).url, user)))
+    return seen_headers(server)["Authorization"]
+
+
+def printing(folder: Path, token: str) -> dict[str, Any]:
+    status = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": token}}
+    (folder / "answer.json").write_text(json.dumps(status))
+    return plugin(folder, f"cat {folder}/answer.json")
+
+
+def test_a_line_break_after_a_token_is_no_part_of_it(server: ScriptedServer, tmp_path: Path) -> None:
+    """B44: a `token: |` block, and a plugin that ends its token with one."""
+    assert token_of(server, tmp_path, {"token": "canary\n"}) == "Bearer canary"
+    assert token_of(server, tmp_path, printing(tmp_path, "canary\n")) == "Bearer canary"
+
+
+@pytest.mark.parametrize("token", ["can\nary", "canary€", " ", "can\x00ary"])
+def test_a_token_that_no_header_can_hold_is_refused_and_not_shown(
+    server: ScriptedServer, tmp_path: Path, token: str
+) -> None:
+    (tmp_path / "token").write_text(token)
+    for user in ({"token": token}, {"tokenFile": "token"}, printing(tmp_path, token)):
+        with pytest.raises(UsageError, match="The token of context dev") as caught:
+            connect(kubeconfig(tmp_path, server.url, user))
+        assert "ary" not in str(caught.value)
+        assert caught.value.__cause__ is None
+    assert server.seen == []
+
+
+def test_a_token_file_that_is_not_text_is_refused(server: ScriptedServer, tmp_path: Path) -> None:
+    (tmp_path / "token").write_bytes(b"\xff\xfe\xd0")
+    with pytest.raises(UsageError, match="The token of context dev"):
+        connect(kubeconfig(tmp_path, server.url, {"tokenFile": "token"}))
+
+
+@pytest.mark.parametrize("address", ["https://[::1", "https://host:99999", "ftp://x", "https://", "https://a b/"])
+def test_an_address_that_is_none_is_refused(tmp_path: Path, address: str) -> None:
+    with pytest.raises(UsageError, match="The server address of context dev"):
+        connect(kubeconfig(tmp_path, address))
+
+
+@pytest.mark.parametrize("address", ["nonsense", "http://someone:canary@[", "ftp://someone:canary@x"])
+def test_a_proxy_that_cannot_be_used_is_refused(server: ScriptedServer, tmp_path: Path, address: str) -> None:
+    with pytest.raises(UsageError, match="The proxy of context dev") as caught:
+        connect(kubeconfig(tmp_path, server.url, **{"proxy-url": address}))
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("user", "says"),
+    [
+        ({"exec": "aws"}, "exec of context dev"),
+        ({"auth-provider": {"name": "oidc", "config": {}}}, "auth-provider of context dev failed"),
+        ({"client-certificate-data": "ü"}, "not base64"),
+    ],
+)
+def test_credentials_of_a_wrong_shape_are_refused(
+    server: ScriptedServer, tmp_path: Path, user: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        connect(kubeconfig(tmp_path, server.url, user))

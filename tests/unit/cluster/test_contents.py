@@ -60,6 +60,13 @@ def test_a_kind_that_may_not_be_listed_is_a_refusal_and_not_an_empty_list(
         contents.of("shop")
 
 
+def test_an_expired_page_token_starts_the_list_anew(server: ScriptedServer, contents: ApiContents) -> None:
+    """F4"""
+    server.expect("GET", "/apis", kinds())
+    server.expect("GET", OVENS, page("one", token="more"), status(410), page("two"))
+    assert [item["metadata"]["name"] for item in contents.of("shop")] == ["two"]
+
+
 def test_an_api_that_does_not_say_what_it_serves_is_a_refusal(server: ScriptedServer, contents: ApiContents) -> None:
     server.expect("GET", "/apis", kinds("Stale"))
     with pytest.raises(OperationFailed, match="which kinds"):

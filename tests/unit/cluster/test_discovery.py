@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bakery_ops.cluster.discovery import BUILT_IN, Resource
+from bakery_ops.errors import OperationFailed
 from bakery_ops.model.manifest import ObjectRef
 from tests.unit.cluster.scripted import Client, Say, ScriptedServer, status
 
@@ -90,6 +91,26 @@ def test_a_broken_group_is_not_served(server: ScriptedServer, client: Client) ->
     server.expect("GET", "/apis", Say(200, {"kind": "APIGroupList", "groups": groups}))
     server.expect("GET", "/apis/bakery.example/v1", status(404))
     assert client.discovery.find("bakery.example", "Oven") is None
+
+
+@pytest.mark.parametrize("answer", [Say(302, b"<html>"), Say(200, b"<html>"), Say(200, {"items": []})])
+def test_what_is_no_list_of_kinds_is_an_error_and_not_a_server_without_kinds(
+    server: ScriptedServer, client: Client, answer: Say
+) -> None:
+    """F60"""
+    server.expect("GET", "/apis", answer)
+    with pytest.raises(OperationFailed, match="which kinds"):
+        client.discovery.find("bakery.example", "Oven")
+
+
+def test_a_group_without_kinds_hides_no_other(server: ScriptedServer, client: Client) -> None:
+    versions = [{"groupVersion": "bakery.example/v1"}, {"groupVersion": "bakery.example/v2"}]
+    groups = [{"name": "bakery.example", "versions": versions}]
+    server.expect("GET", "/apis", Say(200, {"kind": "APIGroupList", "groups": groups}))
+    server.expect("GET", "/apis/bakery.example/v1", Say(200, {"kind": "APIResourceList", "resources": None}))
+    ovens = {"name": "ovens", "kind": "Oven", "namespaced": True}
+    server.expect("GET", "/apis/bakery.example/v2", Say(200, {"kind": "APIResourceList", "resources": [ovens]}))
+    assert client.discovery.find("bakery.example", "Oven") == Resource("bakery.example", "v2", "ovens", True)
 
 
 def aggregated(*kinds: tuple[str, str, str, str, str]) -> Say:

@@ -157,3 +157,17 @@ def test_an_empty_file_in_the_list_is_passed_over(tmp_path: Path) -> None:
 def test_a_context_never_shows_its_credentials() -> None:
     shown = repr(Context("dev", "default", {"server": "s"}, {"token": "canary"}, Path("x")))
     assert "canary" not in shown
+
+
+def test_a_kubeconfig_nobody_may_look_at_is_named() -> None:
+    """B44: as a folder that is closed to us, which it never is to root."""
+    name = f"/{'x' * 300}/config"
+    with pytest.raises(UsageError, match="cannot be read"):
+        locate(Path(name), {})
+    with pytest.raises(UsageError, match="cannot be read"):
+        locate(None, {"KUBECONFIG": name})
+
+
+def test_a_home_that_nobody_has_is_refused() -> None:
+    with pytest.raises(UsageError, match="~nobody-here has no home folder"):
+        locate(None, {"KUBECONFIG": "~nobody-here/config"})

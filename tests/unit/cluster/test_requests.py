@@ -189,6 +189,32 @@ def test_a_forbidden_list_is_an_error_and_not_an_empty_cluster(server: ScriptedS
         client.requests.list("", "Pod", "shop")
 
 
+PAGE = b"<html>Log in, someone@example.org</html>"
+
+
+@pytest.mark.parametrize("answer", [Say(302, PAGE), Say(200, PAGE), Say(200, {"kind": "Status"}), Say(200, b"")])
+def test_what_is_no_list_is_an_error_and_not_an_empty_cluster(
+    server: ScriptedServer, client: Client, answer: Say
+) -> None:
+    """F60: a proxy that wants a login answers in the API server's place."""
+    server.always("GET", PODS, answer)
+    with pytest.raises(OperationFailed, match="pods"):
+        client.requests.list("", "Pod", "shop")
+    with pytest.raises(OperationFailed, match="pods"):
+        client.requests.names("", "Pod", "shop")
+
+
+@pytest.mark.parametrize("answer", [Say(302, PAGE, {"Location": "https://x/?token=canary"}), Say(200, PAGE)])
+def test_what_a_proxy_answers_is_no_answer_of_the_server(server: ScriptedServer, client: Client, answer: Say) -> None:
+    """F60"""
+    server.expect("GET", JOB, answer).expect("PATCH", JOB, answer).expect("DELETE", JOB, answer)
+    ref = manifest().ref
+    for found in (client.requests.read(ref), client.requests.apply(manifest()), client.requests.delete(ref)):
+        assert (found.status, found.reason) == (502, "NotTheServer")
+        assert f"something before it, with {answer.status}" in found.message
+        assert "someone" not in repr(found)
+
+
 def test_all_namespaces_are_listed_at_once(server: ScriptedServer, client: Client) -> None:
     server.expect("GET", "/api/v1/pods", listing([]))
     assert client.requests.list("", "Pod", None) == []

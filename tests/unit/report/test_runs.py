@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,39 @@ def test_a_reader_sees_the_old_or_the_new_file_never_a_part(tmp_path):
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["summary.json"]
     assert target.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_link_is_written_through(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "link").symlink_to("far/report.json")
+    for text in ("old", "new"):
+        write_whole(tmp_path / "link", text)
+        assert (tmp_path / "link").is_symlink()
+        assert (tmp_path / "far" / "report.json").read_text() == text
+
+
+def test_a_way_to_somebody_is_written_to_and_not_replaced(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    (tmp_path / "link").symlink_to("pipe")
+    write_whole(tmp_path / "link", "told")
+    assert os.read(reader, 100) == b"told"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "pipe"]
+
+
+def test_our_own_output_is_added_to(tmp_path):
+    """`json=/dev/stdout`: as root, a rename would leave a plain file in /dev. The link here is its like."""
+    (tmp_path / "stdout").symlink_to("/proc/self/fd/1")
+    script = (
+        "import sys; from pathlib import Path; from bakery_ops.report.runs import write_whole\n"
+        "print('first', flush=True); write_whole(Path(sys.argv[1]), 'second'); print('third')"
+    )
+    with (tmp_path / "out").open("w") as out:
+        subprocess.run([sys.executable, "-c", script, tmp_path / "stdout"], stdout=out, check=True, cwd=ROOT)
+    assert (tmp_path / "stdout").is_symlink()
+    assert (tmp_path / "out").read_text() == "first\nsecondthird\n"
 
 
 def test_a_run_leaves_every_report(tmp_path):

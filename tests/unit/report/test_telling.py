@@ -112,6 +112,7 @@ def test_a_report_that_cannot_be_written_is_said_and_the_rest_goes_on(broken, tm
         ("json=", "is not FORMAT=PATH"),
         ("json=/nowhere/at/all/x", "does not exist"),
         ("html=.", "is a folder"),
+        ("json=~nobody-here/x", "~nobody-here has no home folder"),
     ],
 )
 def test_a_wrong_report_file_is_refused_before_anything_begins(item, message):
@@ -122,6 +123,9 @@ def test_a_wrong_report_file_is_refused_before_anything_begins(item, message):
 def test_two_reports_do_not_share_a_file(tmp_path):
     with pytest.raises(UsageError, match="two reports"):
         destinations([f"json={tmp_path / 'x'}", f"html={tmp_path / 'x'}"])
+    (tmp_path / "link").symlink_to("x")
+    with pytest.raises(UsageError, match="two reports"):
+        destinations([f"json={tmp_path / 'x'}", f"html={tmp_path / 'link'}"])
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,13 @@ def test_warnings_of_a_day_are_grouped_and_counted_the_most_frequent_first():
     assert result.message.startswith("9 warnings; ")
 
 
+def test_a_warning_is_told_without_the_credentials_in_it():
+    """Promise I6."""
+    told = "Failed to pull:\nGet https://someone:hunter2@registry.example/v2/"
+    result = health.warning_events([event("Failed", "a") | {"message": told}], NOW)
+    assert result.evidence == ("Failed x1, pod/a: Failed to pull: Get https://***@registry.example/v2/",)
+
+
 def test_no_warning_is_no_proof_and_says_how_long_events_are_kept():
     result = health.warning_events([], NOW)
     assert (result.state, "keeps events for an hour" in result.message) == (CheckState.PASSED, True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bakery_ops.credentials import Mint
-from bakery_ops.errors import ClusterUnreachable, OperationFailed, TargetRefused
+from bakery_ops.errors import ClusterUnreachable, Locked, OperationFailed, TargetRefused
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.content import stamped
 from bakery_ops.model.contract import INVENTORY
@@ -264,6 +264,65 @@ def test_an_api_server_that_is_away_leaves_the_outcome_unknown_and_a_rerun_compl
     assert (report.outcome, fates(report)[WEB]) == (Outcome.UNREACHABLE, Fate.UNKNOWN)
     assert WEB in site.inventory.refs
     assert site.destroy().outcome is Outcome.SUCCEEDED
+
+
+def test_what_was_removed_is_reported_when_the_api_server_stays_away():
+    """I5: the inventory could not be corrected either, and that is said."""
+    site = Site()
+    site.cluster.fail("read", WEB, ClusterUnreachable("away"))
+    report = site.destroy(inventory=Unwritable(site.inventory))
+    assert (report.outcome, fates(report)[WEB], fates(report)[SETTINGS]) == (
+        Outcome.UNREACHABLE,
+        Fate.UNKNOWN,
+        Fate.SKIPPED,
+    )
+    assert [note for note in report.notes if "inventory" in note and "away" in note]
+    assert report.notes[-1] in site.said
+    assert site.destroy().outcome is Outcome.SUCCEEDED
+
+
+def test_a_destroy_whose_inventory_could_not_be_corrected_is_no_success():
+    site = Site()
+    report = site.destroy(inventory=Unwritable(site.inventory))
+    assert report.outcome is Outcome.UNREACHABLE
+    assert len(report.of(Fate.REMOVED)) > 3
+    assert site.destroy().outcome is Outcome.SUCCEEDED
+
+
+class Unwritable:
+    """An inventory that can be read and not written: what `destroy` writes at its end is lost."""
+
+    def __init__(self, inventory: FakeInventory) -> None:
+        self.read = inventory.read
+        self._adopted = False
+        self._write = inventory.write
+
+    def write(self, refs):
+        if self._adopted:
+            raise ClusterUnreachable("away")
+        self._adopted = True  # the claims are adopted before the first deletion
+        self._write(refs)
+
+
+def test_a_lock_that_is_lost_ends_a_destroy_with_a_report_of_what_went():
+    site = Site()
+    site.cluster.fail("delete", ObjectRef("apps", "StatefulSet", "shop", "auth-db"), Locked("the lock was lost"))
+    report = site.destroy()
+    assert report.outcome is Outcome.LOCK_LOST
+    assert fates(report)[WEB] is Fate.REMOVED
+    (row,) = [row for row in report.of(Fate.SKIPPED) if row.why]
+    assert (row.ref.name, row.why) == ("auth-db", "the lock was lost")
+    assert WEB in site.inventory.refs, "it is the other run's to write now"
+
+
+@pytest.mark.parametrize("call", ["delete", "read"])
+def test_a_server_that_cannot_go_on_ends_a_destroy_with_a_report_of_what_went(call):
+    site = Site()
+    site.cluster.fail(call, WEB, OperationFailed("its etcd is out of space"))
+    report = site.destroy()
+    (row,) = report.of(Fate.REFUSED, Fate.UNKNOWN)
+    assert (row.ref, row.why) == (WEB, "its etcd is out of space")
+    assert report.outcome in (Outcome.FAILED, Outcome.UNREACHABLE)
 
 
 def test_an_object_made_anew_under_the_same_name_is_not_deleted():

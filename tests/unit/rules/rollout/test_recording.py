@@ -14,9 +14,18 @@ from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph
 from bakery_ops.rules.plan import Action, PruneStep
 from bakery_ops.rules.rollout import recording
-from bakery_ops.rules.rollout.events import ApplyAccepted, Event, Outcome, Pruned, TimePassed
+from bakery_ops.rules.rollout.events import (
+    ApplyAccepted,
+    ApplyRejected,
+    Event,
+    ObjectChanged,
+    Outcome,
+    Pruned,
+    TimePassed,
+)
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, FailMode, Options
 from bakery_ops.rules.rollout.result import result
+from bakery_ops.rules.rollout.view import view
 from bakery_ops.rules.verdict import Applied
 from bakery_ops.workflows.rollout_requests import live_object
 from tests.rollouts import START, Table, believing, looks, node, planned, runs
@@ -100,6 +109,28 @@ def test_no_secret_byte_is_recorded() -> None:
     table.tell(ApplyAccepted(START, "secret/app", Applied("u", 1, "h", START, True, True), live_object(body)))
     assert CANARY not in "".join(table.lines)
     assert '"key": "Kioq"' in table.lines[-1], "its keys are"
+
+
+def test_no_credential_of_a_registry_is_recorded_or_shown() -> None:
+    """Promise I6: what a kubelet says about a pull may hold the registry's user and token."""
+    says = "limit as 'someone': dckr_jti_hunter2. Get https://someone:hunter2@registry.example/v2/"
+    metadata = {"name": "web-x", "namespace": "bakery-ia", "uid": "x", "ownerReferences": [{"uid": "uid-web"}]}
+    waiting = {"name": "app", "state": {"waiting": {"reason": "ErrImagePull", "message": says}}}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "status": {"containerStatuses": [waiting]}}
+    event = {
+        "apiVersion": "v1", "kind": "Event", "metadata": {"name": "e", "namespace": "bakery-ia", "uid": "ev"},
+        "involvedObject": {"uid": "x", "kind": "Pod", "name": "web-x"}, "reason": "Failed", "message": says,
+        "lastTimestamp": "2033-11-14T22:13:25Z",
+    }  # fmt: skip
+    table = Recorded(node("web"))
+    table.start("web", "failing", reason="R", message="m")
+    table.tell(ObjectChanged(table.now, live_object(pod)), ObjectChanged(table.now, live_object(event)))
+    table.tell(ApplyRejected(table.now, "web", "Failed", says))
+    shown = f"{view(table.rollout)} {result(table.rollout)}"
+    recorded = "".join(table.lines)
+    assert shown.count("registry.example") >= 2
+    assert recorded.count("registry.example") == 3
+    assert "hunter2" not in recorded + shown
 
 
 def test_other_lines_between_are_skipped_and_a_foreign_event_is_refused() -> None:
