@@ -59,10 +59,9 @@ class Screen(StringIO):
         return True
 
 
-def test_the_last_view_is_drawn_and_its_troubles_are_told_before_the_screen_is_given_back(monkeypatch):
+def test_the_last_view_is_drawn_and_its_troubles_are_told_before_the_screen_is_given_back():
     shown = Screen()
-    monkeypatch.setattr("sys.stderr", shown)
-    terminal = Terminal({"TERM": "xterm", "COLUMNS": "100", "LINES": "30"})
+    terminal = Terminal({"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}, err=shown)
     progress = LiveProgress(terminal)
     with progress.drawing():
         for number in range(30):
