@@ -108,16 +108,15 @@ class ApiRequests:
         }
         return self._pages(resource, kind, namespace, query)
 
-    def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
-        """Names of all objects of a kind, from a list of metadata only: a Secret's bytes stay where they are.
+    def metadata(self, group: str, kind: str, namespace: str | None) -> Sequence[Mapping[str, Any]]:
+        """All objects of a kind, with nothing but their metadata: a Secret's bytes stay where they are.
 
         Raises: as `list`.
         """
         resource = self._discovery.find(group, kind)
         if resource is None:
-            return frozenset()
-        items = self._pages(resource, kind, namespace, {"limit": _PAGE}, accept=_METADATA_ONLY)
-        return frozenset(str(item["metadata"]["name"]) for item in items)
+            return []
+        return self._pages(resource, kind, namespace, {"limit": _PAGE}, accept=_METADATA_ONLY)
 
     def _pages(
         self, resource: Resource, kind: str, namespace: str | None, query: Query, *, accept: str = JSON
