@@ -1,4 +1,4 @@
-"""The inventory that a deploy leaves behind, whoever touched it meanwhile (docs/faults.md, I1)."""
+"""What others see of a deploy: the inventory that it leaves behind (docs/faults.md, I1), and what it does right now."""
 
 from __future__ import annotations
 
@@ -14,3 +14,10 @@ def test_an_inventory_that_somebody_deleted_during_a_deploy_is_there_again_after
     site.cluster.after(1.0, lambda: site.write(()))
     assert site.deploy(V2).outcome is Outcome.SUCCEEDED
     assert known < set(site.refs)
+
+
+def test_the_lock_says_how_far_its_holder_is() -> None:
+    """Who is refused by it decides by that whether to wait (F21)."""
+    site = Site()
+    site.deploy(V1)
+    assert site.phases == ["preparation", "rollout", "verification"]
