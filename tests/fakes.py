@@ -171,18 +171,19 @@ class FakeCluster:
     ) -> Sequence[Mapping[str, Any]]:
         self.calls.append(("list", None))
         assert label_selector[:1] in ("", "!"), "the fake knows only the selector of a missing label"
+        bodies = self._alike(group, kind, namespace)
+        return [body for body in bodies if label_selector[1:] not in (body["metadata"].get("labels") or {})]
+
+    def metadata(self, group: str, kind: str, namespace: str | None) -> Sequence[Mapping[str, Any]]:
+        self.calls.append(("metadata", None))
+        return [{"metadata": body["metadata"]} for body in self._alike(group, kind, namespace)]
+
+    def _alike(self, group: str, kind: str, namespace: str | None) -> Sequence[Mapping[str, Any]]:
         return [
             self._shown(stored)
             for ref, stored in self.stored.items()
-            if (ref.group, ref.kind) == (group, kind)
-            and namespace in (None, "", ref.namespace)
-            and label_selector[1:] not in (stored.body["metadata"].get("labels") or {})
+            if (ref.group, ref.kind) == (group, kind) and namespace in (None, "", ref.namespace)
         ]
-
-    def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
-        self.calls.append(("names", None))
-        alike = (ref for ref in self.stored if (ref.group, ref.kind) == (group, kind))
-        return frozenset(ref.name for ref in alike if namespace in (None, ref.namespace))
 
     def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer:
         self.calls.append(("delete", ref))

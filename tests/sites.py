@@ -132,6 +132,9 @@ class Held:
     transitions = 1
     is_held = True
 
+    def __init__(self, entered: list[str]) -> None:
+        self.enter = entered.append
+
 
 class Site:
     """A cluster with its records, which outlives the runs of the tool."""
@@ -143,6 +146,7 @@ class Site:
         self.releases = FakeReleases(self.cluster, SHOP)
         self.refs: Sequence[ObjectRef] = ()
         self.said: list[str] = []
+        self.phases: list[str] = []  # of the lock
         self.built: list[str] = []
         self.proved: set[str] = set()
 
@@ -204,10 +208,9 @@ class Site:
         )
         return deploy(graph, wishes, ports, Watchers())
 
-    @staticmethod
     @contextmanager
-    def _lock() -> Iterator[Held]:
-        yield Held()
+    def _lock(self) -> Iterator[Held]:
+        yield Held(self.phases)
 
     def image(self, name: str, kind: str = "Deployment") -> str:
         group = "batch" if kind == "Job" else "apps"

@@ -19,6 +19,7 @@ from bakery_ops.errors import PreflightRefused, TargetRefused
 from bakery_ops.model.profile import Profile
 from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
+from bakery_ops.rules.versions import misfit
 from bakery_ops.sandbox import lifecycle
 
 
@@ -57,7 +58,8 @@ def locate(
 
 
 def reach(place: Place, profile: Profile, notify: Callable[[str], None]) -> Connection:
-    """Connect, and check that it is the cluster the profile pins. Raises PreflightRefused or TargetRefused."""
+    """Connect, and check that it is the cluster the profile pins; an old one is told. Raises PreflightRefused or
+    TargetRefused."""
     budget = retry_seconds(os.environ)
     connection = connect(place.kubeconfig, place.context, namespace=profile.namespace, notify=notify, budget=budget)
     if profile.cluster and str(connection.identity) != profile.cluster:
@@ -67,6 +69,8 @@ def reach(place: Place, profile: Profile, notify: Callable[[str], None]) -> Conn
             details=[f"pinned: {profile.cluster}", f"found:  {connection.identity} at {connection.server}"],
             remedy="check the kubeconfig; if the cluster was rebuilt, correct `cluster` in bakery.toml",
         )
+    if told := misfit(connection.version, connection.minor):
+        notify(told)
     return connection
 
 

@@ -46,7 +46,8 @@ class LeaseHandle:
         on_lost: Callable[[str], None],
     ) -> None:
         self._access, self._ref, self._live, self._renewed_at = access, ref, live, sent
-        self._duration, self._every, self._phase, self._on_lost = duration, every, phase, on_lost
+        self._duration, self._every, self._on_lost = duration, every, on_lost
+        self._work = self._phase = phase
         self._budget = access.retrier.budget
         self._lock = threading.Lock()  # one renewal at a time
         self._asking = threading.Lock()
@@ -72,8 +73,8 @@ class LeaseHandle:
         return self._lost_to is None and not self._over.is_set() and age < self._duration - _MARGIN
 
     def enter(self, phase: str) -> None:
-        """Tell others what this run is doing; written with the next renewal."""
-        self._phase = phase
+        """Tell others how far this run is; written with the next renewal."""
+        self._phase = f"{self._work}, {phase}"
 
     def require(self) -> None:
         """Called before a write. A process that was stopped or cut off asks the server first (F20).

@@ -105,16 +105,15 @@ class ApiRequests:
         items = self._items(resource, namespace, {key: value for key, value in selectors.items() if value})
         return [{"apiVersion": resource.api_version, "kind": kind, **item} for item in items]
 
-    def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
-        """Names of all objects of a kind, from a list of metadata only: a Secret's bytes stay where they are.
+    def metadata(self, group: str, kind: str, namespace: str | None) -> Sequence[Mapping[str, Any]]:
+        """All objects of a kind, with nothing but their metadata: a Secret's bytes stay where they are.
 
         Raises: as `list`.
         """
         resource = self._discovery.find(group, kind)
         if resource is None:
-            return frozenset()
-        items = self._items(resource, namespace, accept=METADATA_ONLY)
-        return frozenset(str(item["metadata"]["name"]) for item in items)
+            return []
+        return self._items(resource, namespace, accept=METADATA_ONLY)
 
     def _items(
         self, resource: Resource, namespace: str | None, query: Query | None = None, *, accept: str = JSON

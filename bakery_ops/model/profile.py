@@ -230,7 +230,7 @@ def duration(text: str) -> float:
 
 
 def namespace(text: str) -> str:
-    """A name Kubernetes takes for a namespace (RFC 1123 label) that is not one of its own. Raises UsageError."""
+    """A name Kubernetes takes for a namespace (RFC 1123 label). Raises UsageError."""
     if not _NAME.fullmatch(text):
         raise UsageError(f"{text!r} is not a namespace name (lower-case letters, digits and '-', at most 63)")
     return text

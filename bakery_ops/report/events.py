@@ -41,7 +41,7 @@ class Verdict(Line, frozen=True, kw_only=True, tag="verdict"):
 
 
 class Command(Line, frozen=True, kw_only=True, tag="command"):
-    """Something is being done: Apply, ReplaceJob, SuspendJob, Prune, ReadObject, FetchLog, WriteJournal.
+    """Something is being done: Apply, ReplaceJob, SuspendJob, Prune, ReadObjects, FetchLog, WriteJournal.
 
     `arguments` are its own, all as text.
     """

@@ -81,6 +81,7 @@ def console(stream: TextIO, environment: Mapping[str, str]) -> _Console:
         stream.reconfigure(errors="backslashreplace")  # a character the locale lacks is no reason to stop
     return _Console(
         file=cast("IO[str]", _Outlet(stream)),
+        _environ=environment,
         no_color=plain,
         force_terminal=forced,
         width=width,
@@ -104,6 +105,8 @@ class Terminal:
     `say` gives one progress line with the elapsed time, on stderr. `show` gives a result, on stdout.
 
     Args:
+        environment: COLUMNS, LINES, NO_COLOR and their like; the process's own where it is None.
+        out, err: The two streams; the process's own, as they are at this moment, where they are None.
         outlives_reader: Go on when the reader of stdout or stderr goes away, instead of ending in BrokenPipeError.
         guard: Rewrites each line of text before it is printed; `literal` makes control bytes visible.
     """
@@ -112,14 +115,17 @@ class Terminal:
         self,
         environment: Mapping[str, str] | None = None,
         *,
+        out: TextIO | None = None,
+        err: TextIO | None = None,
         outlives_reader: bool = False,
         guard: Callable[[str], str] = literal,
     ) -> None:
         known = os.environ if environment is None else environment
-        self.out = console(sys.stdout, known)
-        self.err = console(sys.stderr, known)
+        err = err or sys.stderr
+        self.out = console(out or sys.stdout, known)
+        self.err = console(err, known)
         self.out.outlives_reader = self.err.outlives_reader = outlives_reader
-        self.animated = is_animated(sys.stderr, known)
+        self.animated = is_animated(err, known)
         self._guard = guard
         self._started = time.monotonic()
 

@@ -82,6 +82,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
                 return DeployReport(_decide(this)[0])
             make_namespaces(graph, ports.requests, ports.namespace, ports.say, made.append)
             lock = held.enter_context(ports.lock())
+            lock.enter("preparation")
             decided, seen = _prepare(this)
         return _act(this, decided, seen, lock)
 
@@ -113,11 +114,13 @@ def _act(this: _Deploy, decided: Plan, seen: Snapshot, lock: Lock) -> DeployRepo
     _try_custom_resources(this, decided, lock)
     if ports.recording is not None:
         ports.recording.begin(decided)
+    lock.enter("rollout")
     result = _roll_out(this, decided, seen, lock)
     if result.outcome is not Outcome.SUCCEEDED:
         return DeployReport(decided, _explained(this, result))
     # Also where nothing was pruned: somebody may have deleted it meanwhile. What is recorded already is not written.
     ports.inventory.write(sorted(ours - {ref for ref, why_kept in result.pruned.items() if not why_kept}))
+    lock.enter("verification")
     return DeployReport(decided, result, _prove(this, decided, seen, result))
 
 

@@ -35,6 +35,9 @@ class Lock(Protocol):
     @property
     def is_held(self) -> bool: ...
 
+    def enter(self, phase: str) -> None:
+        """Tell others how far this run is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:

@@ -47,7 +47,7 @@ def monthly(requests: Requests, clock: Clock, namespace: str, facts: ClusterFact
     results: tuple[CheckResult, ...] = (
         health.sizing(_uses(requests, namespace), sum(machine.memory for machine in facts.machines)),
         *verify(("credentials-valid",)).results,
-        health.secret_age(requests.list("", "Secret", namespace), began),
+        health.secret_age(requests.metadata("", "Secret", namespace), began),
         health.backup_drill(),
     )
     return VerifyReport(results, clock.now() - began)

@@ -70,8 +70,8 @@ class Requests(Protocol):
     ) -> Sequence[Mapping[str, Any]]:
         """Whole objects as dictionaries, all pages; [] when the kind is not served."""
 
-    def names(self, group: str, kind: str, namespace: str | None) -> frozenset[str]:
-        """Names of all objects of a kind; their content is not read."""
+    def metadata(self, group: str, kind: str, namespace: str | None) -> Sequence[Mapping[str, Any]]:
+        """All objects of a kind with their metadata; their content is not read."""
 
     def delete(self, ref: ObjectRef, *, uid: str | None = None, propagation: str = "Background") -> Answer: ...
 

@@ -186,13 +186,13 @@ def _is_issued(requests: Requests, node: Node) -> bool:
 
 
 def _absent(requests: Requests, refs: Sequence[ObjectRef]) -> Iterator[ObjectRef]:
-    """Those of `refs` that do not exist: one list of names per kind and namespace, where this account may list."""
+    """Those of `refs` that do not exist: one list of metadata per kind and namespace, where this account may list."""
     alike: dict[tuple[str, str, str], list[ObjectRef]] = {}
     for ref in refs:
         alike.setdefault(ref[:3], []).append(ref)
     for (group, kind, namespace), members in alike.items():
         try:
-            names = requests.names(group, kind, namespace)
+            names = {item["metadata"]["name"] for item in requests.metadata(group, kind, namespace)}
         except OperationFailed:
             with ThreadPoolExecutor(_READERS) as pool:
                 answers = zip(members, pool.map(requests.read, members), strict=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from bakery_ops.model.contract import COMPONENT, DATA_OWNER, NAME
 from bakery_ops.model.documents import load
@@ -18,7 +18,15 @@ REPOSITORY = Path(__file__).parents[2]
 K8S = REPOSITORY / "k8s"
 NAMESPACE = "bakery-ia"
 
+_T = TypeVar("_T")
 _BINARY = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40}
+
+
+def some(found: Iterable[_T], what: str = "object") -> tuple[_T, ...]:
+    """What a test is about to look at, one by one: with nothing to look at it would pass and have tested nothing."""
+    looked_at = tuple(found)
+    assert looked_at, f"no {what} to look at, so nothing was tested"
+    return looked_at
 
 
 class Container(NamedTuple):
@@ -39,16 +47,21 @@ class Container(NamedTuple):
 
 @dataclass(frozen=True)
 class Rendered:
-    """The objects of one overlay."""
+    """The objects of one overlay. What gives several of them fails when there is none."""
 
     overlay: str
     text: str
 
     @cached_property
     def manifests(self) -> tuple[Manifest, ...]:
-        return load(self.text, self.overlay, namespace=NAMESPACE)
+        return some(load(self.text, self.overlay, namespace=NAMESPACE))
 
     def of(self, *kinds: str) -> tuple[Manifest, ...]:
+        """At least one of each kind."""
+        return tuple(each for kind in kinds for each in some(self.if_any(kind), kind))
+
+    def if_any(self, *kinds: str) -> tuple[Manifest, ...]:
+        """Also none: for kinds that not every overlay has."""
         return tuple(manifest for manifest in self.manifests if manifest.ref.kind in kinds)
 
     def get(self, kind: str, name: str) -> Manifest:
@@ -59,15 +72,18 @@ class Rendered:
         keys = {"component": COMPONENT, "owner": DATA_OWNER, "name": NAME}
         return {
             manifest.ref.name
-            for manifest in self.of(kind)
+            for manifest in self.if_any(kind)
             if all(manifest.labels.get(keys[key]) == value for key, value in labels.items())
         }
 
     @cached_property
     def workloads(self) -> tuple[Manifest, ...]:
-        return tuple(manifest for manifest in self.manifests if manifest.pod_template is not None)
+        return some(manifest for manifest in self.manifests if manifest.pod_template is not None)
 
-    def containers(self) -> Iterator[Container]:
+    def containers(self) -> tuple[Container, ...]:
+        return some(self._containers())
+
+    def _containers(self) -> Iterator[Container]:
         for workload in self.workloads:
             pod = workload.pod_spec or {}
             for body in pod.get("initContainers", ()):
@@ -79,7 +95,7 @@ class Rendered:
     def services(self) -> tuple[str, ...]:
         """Names of the microservices, counted from what is rendered."""
         deployments = (each for each in self.of("Deployment") if component(each) == "microservice")
-        return tuple(sorted(each.labels[NAME] for each in deployments))
+        return some(sorted(each.labels[NAME] for each in deployments))
 
 
 def component(manifest: Manifest) -> str:

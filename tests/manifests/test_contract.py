@@ -6,7 +6,7 @@ import pytest
 
 from bakery_ops.model.builder import build
 from bakery_ops.model.contract import COMPONENT, DATA_OWNER, NAME, PART_OF, PLATFORM, WAIT_PREFIX, WAITS_FOR, Stage
-from tests.manifests.rendered import K8S, component, pod_labels, render
+from tests.manifests.rendered import K8S, component, pod_labels, render, some
 
 INSTANCES = sorted(path.parent.name for path in (K8S / "base/services").glob("*/kustomization.yaml"))
 EIGHTEEN = (
@@ -82,6 +82,7 @@ def test_every_wait_means_an_object_of_the_render_and_nothing_waits_in_a_circle(
     built = build(every.manifests)
     assert built.problems == ()
     assert built.graph.cycle() == ()
+    assert some(wait for node in built.graph.workloads() for wait in node.waits)
 
 
 @pytest.mark.parametrize(
@@ -102,33 +103,33 @@ def test_a_wait_resolves_to_the_node_that_is_meant(dev, node, waits):
 
 
 def test_every_wait_is_bounded_and_cheap(every):
-    for container in every.containers():
-        if container.is_init:
-            assert 0 < int(container.environment["WAIT_TIMEOUT"]) <= 300, str(container)
-            assert container.body["resources"]["requests"]["cpu"] == "10m", str(container)
+    for container in some(each for each in every.containers() if each.is_init):
+        assert 0 < int(container.environment["WAIT_TIMEOUT"]) <= 300, str(container)
+        assert container.body["resources"]["requests"]["cpu"] == "10m", str(container)
 
 
 def test_a_variable_uses_only_variables_above_it(every):
     """Kubernetes leaves $(NAME) unexpanded when NAME comes later (kustomize#3157 puts patched entries first)."""
+    uses = set()
     for container in every.containers():
         seen = set()
         for entry in container.body.get("env", ()):
             for used in re.findall(r"\$\(([A-Z_]+)\)", str(entry.get("value", ""))):
                 assert used in seen, f"{container}: {entry['name']} uses {used} too early"
+                uses.add(used)
             seen.add(entry["name"])
+    assert "SERVICE_NAME" in uses
 
 
 def test_no_variable_is_set_twice(every):
-    for container in every.containers():
-        names = [entry["name"] for entry in container.body.get("env", ())]
+    for container in some(each for each in every.containers() if "env" in each.body):
+        names = [entry["name"] for entry in container.body["env"]]
         assert len(names) == len(set(names)), str(container)
 
 
 def test_a_pod_learns_its_service_s_name_from_its_own_labels(every):
-    for container in every.containers():
-        source = container.environment.get("SERVICE_NAME")
-        if source is None:
-            continue
+    for container in some(each for each in every.containers() if "SERVICE_NAME" in each.environment):
+        source = container.environment["SERVICE_NAME"]
         key = source["fieldRef"]["fieldPath"].removeprefix("metadata.labels['").removesuffix("']")
         labels = pod_labels(container.workload)
         assert labels[key] == labels.get(DATA_OWNER, labels[NAME]), str(container)

@@ -3,7 +3,7 @@
 import pytest
 
 from bakery_ops.model.contract import DATA_OWNER, NAME
-from tests.manifests.rendered import K8S
+from tests.manifests.rendered import K8S, some
 
 DAY = 24 * 3600
 
@@ -33,7 +33,8 @@ PARENTS = {
 
 
 def seeds(rendered):
-    return {m.ref.name.removeprefix("demo-seed-"): m for m in rendered.of("Job") if m.ref.name.startswith("demo-seed-")}
+    found = some(job for job in rendered.of("Job") if job.ref.name.startswith("demo-seed-"))
+    return {job.ref.name.removeprefix("demo-seed-"): job for job in found}
 
 
 def test_every_job_ends_by_itself_and_keeps_its_logs(every):

@@ -3,7 +3,7 @@
 import re
 
 from bakery_ops.model.contract import DATA_OWNER, NAME
-from tests.manifests.rendered import pod_labels, volumes
+from tests.manifests.rendered import pod_labels, some, volumes
 
 SECRETS = re.compile(
     r"bakery-ca|app-secrets|grafana-admin|redis-acl|rabbitmq-definitions|bakery-ia-tls"
@@ -19,7 +19,11 @@ KEYS = {
 
 
 def secret_sources(rendered):
-    """(workload, Secret name, keys picked or None for all)."""
+    """(workload, Secret name, keys picked or None for all), of which there is at least one."""
+    return some(_secret_sources(rendered))
+
+
+def _secret_sources(rendered):
     for workload in rendered.workloads:
         for volume in volumes(workload):
             sources = [each["secret"] for each in volume.get("projected", {}).get("sources", ()) if "secret" in each]
@@ -43,24 +47,26 @@ def test_every_account_claim_and_priority_exists(every):
 
 
 def test_every_secret_has_a_name_that_says_what_to_create(every):
-    for workload, name, keys in secret_sources(every):
+    for workload, name, _ in secret_sources(every):
         assert SECRETS.fullmatch(name), (workload.ref, name)
-        if keys is not None and name in KEYS:
-            assert keys <= KEYS[name], (workload.ref, name)
+
+
+def test_every_key_that_is_picked_is_one_that_is_created(every):
+    for workload, name, keys in some(each for each in secret_sources(every) if each[1] in KEYS and each[2] is not None):
+        assert keys <= KEYS[name], (workload.ref, name)
 
 
 def test_a_service_s_secrets_carry_its_own_name(every):
     """Only the platform's shared Secrets are mounted by more than one service."""
-    for workload, name, _ in secret_sources(every):
-        owner = workload.labels.get(DATA_OWNER)
-        if owner and name not in ("bakery-ca", "app-secrets"):
-            assert name.startswith(f"{owner}-"), (workload.ref, name)
+    own = [each for each in secret_sources(every) if each[1] not in ("bakery-ca", "app-secrets")]
+    for workload, name, _ in some(each for each in own if DATA_OWNER in each[0].labels):
+        assert name.startswith(f"{workload.labels[DATA_OWNER]}-"), (workload.ref, name)
 
 
 def test_clients_do_not_see_the_superuser_s_password(every):
-    for workload, name, keys in secret_sources(every):
-        if name.endswith("-db-credentials") and workload.ref.kind != "StatefulSet":
-            assert keys == {"username", "password"}, workload.ref
+    accounts = [each for each in secret_sources(every) if each[1].endswith("-db-credentials")]
+    for workload, _, keys in some(each for each in accounts if each[0].ref.kind != "StatefulSet"):
+        assert keys == {"username", "password"}, workload.ref
 
 
 def test_every_service_leads_to_pods_and_to_a_port_they_open(every):
@@ -90,12 +96,15 @@ def test_a_statefulset_is_governed_by_a_headless_service_of_its_own(every):
 
 
 def test_every_probe_asks_a_port_that_is_declared(every):
-    for container in every.containers():
-        opened = {port["name"] for port in container.body.get("ports", ())}
-        for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-            probe = container.body.get(name, {})
-            for ask in ("httpGet", "tcpSocket"):
-                assert probe.get(ask, {}).get("port", next(iter(opened), None)) in opened | {None}, str(container)
+    probes = [
+        (container, container.body[name][ask]["port"])
+        for container in every.containers()
+        for name in ("startupProbe", "livenessProbe", "readinessProbe")
+        for ask in ("httpGet", "tcpSocket")
+        if ask in container.body.get(name, {})
+    ]
+    for container, port in some(probes):
+        assert port in {each["name"] for each in container.body["ports"]}, str(container)
 
 
 def test_every_mount_has_its_volume_and_every_volume_its_mount(every):

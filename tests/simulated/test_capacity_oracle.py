@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 from uuid import uuid4
 
 import pytest
@@ -79,19 +78,16 @@ def predicted(node, pods):
 
 def observed(kubectl, namespace, count):
     """The pods the scheduler found no place for, once it has judged every one."""
-    deadline = time.monotonic() + 60
-    while True:
-        pods = json.loads(kubectl("get", "pods", "-n", namespace, "-o", "json"))["items"]
-        judged = {
-            pod["metadata"]["name"]: condition["status"]
-            for pod in pods
-            for condition in pod["status"].get("conditions", ())
-            if condition["type"] == "PodScheduled"
-        }
-        if len(judged) == count:
-            return {name for name, status in judged.items() if status == "False"}
-        assert time.monotonic() < deadline, f"{len(judged)} of {count} pods were judged"
-        time.sleep(0.2)
+    condition = '{.status.conditions[?(@.type=="PodScheduled")].status}'
+    kubectl("wait", "pods", "--all", "-n", namespace, f"--for=jsonpath={condition}", "--timeout=60s")
+    judged = {
+        pod["metadata"]["name"]: condition["status"]
+        for pod in json.loads(kubectl("get", "pods", "-n", namespace, "-o", "json"))["items"]
+        for condition in pod["status"].get("conditions", ())
+        if condition["type"] == "PodScheduled"
+    }
+    assert len(judged) == count
+    return {name for name, status in judged.items() if status == "False"}
 
 
 def test_the_scheduler_leaves_over_exactly_the_pods_we_predict(kubectl):

@@ -11,12 +11,15 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bakery_ops.bootstrap.clusters import Place, reach
 from bakery_ops.cluster.connection import connect
+from bakery_ops.model.profile import Profile
 from tests.unit.cluster.kubeconfigs import KUBE_SYSTEM, VERSION, answering, closing, kubeconfig, refusal
 from tests.unit.cluster.scripted import Hold, Say, ScriptedServer, status
 
@@ -27,6 +30,18 @@ def test_a_connection_knows_the_cluster_it_reached(server: ScriptedServer, tmp_p
     assert (connection.identity.uid, connection.namespace) == ("kube-system-uid", "default")
     assert connection.request_count == 2
     assert 0 < connection.round_trip < 5
+
+
+@pytest.mark.parametrize(("minor", "is_told"), [("29", True), ("30", False), ("34+", False), ("", False)])
+def test_a_cluster_older_than_we_are_made_for_is_told(
+    server: ScriptedServer, tmp_path: Path, minor: str, is_told: bool
+) -> None:
+    """B50"""
+    answering(server).always("GET", "/version", Say(200, {"gitVersion": f"v1.{minor}.2", "minor": minor}))
+    said: list[str] = []
+    closing(reach(Place(kubeconfig(tmp_path, server.url), "dev"), Profile("dev", overlay="o"), said.append))
+    assert [line for line in said if f"Kubernetes v1.{minor}.2, and this is made for 1.30" in line] == said
+    assert bool(said) is is_told
 
 
 def test_the_servers_clock_is_learnt_from_its_date(server: ScriptedServer, tmp_path: Path) -> None:

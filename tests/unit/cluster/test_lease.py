@@ -200,7 +200,7 @@ class Holding:
         self.lost = threading.Event()
         self.lost_to: list[str] = []
         lease = Lease(client.transport, client.retrier, "shop", renew_every=0.02, **more)  # type: ignore[arg-type]
-        self.handle = lease.acquire(ANNA, on_lost=self._lose)
+        self.handle = lease.acquire(ANNA, phase="deploy dev", on_lost=self._lose)
 
     def _lose(self, holder: str) -> None:
         self.lost_to.append(holder)
@@ -209,11 +209,17 @@ class Holding:
 
 def test_a_held_lock_is_renewed_with_the_phase(stored: Stored, server: ScriptedServer, live_client: Client) -> None:
     holding = Holding(live_client)
-    holding.handle.enter("databases")
-    server.wait_for(4, "PUT")
+    for phase in ("rollout", "verification"):
+        holding.handle.enter(phase)
+        server.wait_for(len(server.seen) + 3, "PUT")
     holding.handle.release()
     assert len({body["spec"]["renewTime"] for body in stored.history}) > 3
-    assert holder_of(stored.history[-1]).phase == "databases"
+    phases = [holder_of(body).phase for body in stored.history]
+    assert sorted(set(phases), key=phases.index) == [
+        "deploy dev",
+        "deploy dev, rollout",
+        "deploy dev, verification",
+    ]
 
 
 def test_a_taken_lock_is_lost_at_once_and_stops_writes(stored: Stored, live_client: Client) -> None:

@@ -201,7 +201,7 @@ def test_what_is_no_list_is_an_error_and_not_an_empty_cluster(
     with pytest.raises(OperationFailed, match="pods"):
         client.requests.list("", "Pod", "shop")
     with pytest.raises(OperationFailed, match="pods"):
-        client.requests.names("", "Pod", "shop")
+        client.requests.metadata("", "Pod", "shop")
 
 
 @pytest.mark.parametrize("answer", [Say(302, PAGE, {"Location": "https://x/?token=canary"}), Say(200, PAGE)])
@@ -263,11 +263,11 @@ def test_requests_are_counted_by_verb(server: ScriptedServer, client: Client) ->
     assert client.transport.requests == {"get": 2}
 
 
-def test_names_are_read_as_metadata_only_so_that_no_secret_crosses_the_wire(
+def test_metadata_is_read_without_the_rest_so_that_no_secret_crosses_the_wire(
     server: ScriptedServer, client: Client
 ) -> None:
     secrets = "/api/v1/namespaces/shop/secrets"
     server.expect("GET", secrets, listing([item("a")], token="more"))
     server.expect("GET", secrets, listing([item("b")]))
-    assert client.requests.names("", "Secret", "shop") == {"a", "b"}
+    assert [each["metadata"]["name"] for each in client.requests.metadata("", "Secret", "shop")] == ["a", "b"]
     assert {"as=PartialObjectMetadataList" in seen.headers["Accept"] for seen in server.seen} == {True}

@@ -13,6 +13,7 @@ from bakery_ops.report import events, schema
 from bakery_ops.report.deploys import document, stopped
 from bakery_ops.rules.plan import plan
 from bakery_ops.rules.reports import DeployReport
+from bakery_ops.rules.rollout.events import Command
 from tests import schemas
 from tests.reports import HOSTILE, RUN, deployed, hostile, shop
 from tests.simulation import CRASH, MISSING_SECRET, Behaviour
@@ -104,6 +105,13 @@ def test_every_fact_of_a_deploy_is_a_line_of_the_published_schema(fault):
     kinds = {json.loads(line)["type"] for line in lines}
     assert kinds == {"verdict", "command", "finished"}
     assert {json.loads(line)["schema"] for line in lines} == {events.SCHEMA}
+
+
+def test_every_command_that_is_told_is_named_where_readers_look_them_up():
+    told = {each.__name__ for each in Command.__subclasses__()} - {"WakeAt", "Finish"}  # the driver's own
+    said = str(events.Command.__doc__).partition(": ")[2].partition(".")[0]
+    assert set(said.split(", ")) == told
+    assert f"| {said} |" in (schemas.FOLDER.parent / "reports.md").read_text().replace("something is being done: ", "")
 
 
 def test_a_fact_nobody_described_is_an_error():

@@ -59,10 +59,9 @@ class Screen(StringIO):
         return True
 
 
-def test_the_last_view_is_drawn_and_its_troubles_are_told_before_the_screen_is_given_back(monkeypatch):
+def test_the_last_view_is_drawn_and_its_troubles_are_told_before_the_screen_is_given_back():
     shown = Screen()
-    monkeypatch.setattr("sys.stderr", shown)
-    terminal = Terminal({"TERM": "xterm", "COLUMNS": "100", "LINES": "30"})
+    terminal = Terminal({"TERM": "xterm", "COLUMNS": "100", "LINES": "30"}, err=shown)
     progress = LiveProgress(terminal)
     with progress.drawing():
         for number in range(30):
@@ -114,7 +113,8 @@ def test_trouble_comes_first_and_what_has_no_room_is_counted():
 
 
 def test_what_is_ready_is_no_row():
-    assert not any("web" in line for line in screen(row("web", Verdict.READY)))
+    names = [line.split()[0] for line in screen(row("web", Verdict.READY), row("db"))[2:] if line]
+    assert names == ["db"]
 
 
 def test_a_cluster_cannot_draw_on_the_screen():

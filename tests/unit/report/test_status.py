@@ -92,12 +92,12 @@ class Screen(io.StringIO):
 
 
 @pytest.mark.parametrize("columns", [10, 40, 80, 200])
-def test_a_narrow_screen_wraps_a_table_and_loses_no_word_of_it(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_narrow_screen_wraps_a_table_and_loses_no_word_of_it(columns: int) -> None:
     """At 40 columns `capacity` showed the names of its phases and not one number."""
     screen = Screen()
-    monkeypatch.setenv("COLUMNS", str(columns))
-    monkeypatch.setattr("sys.stdout", screen)
-    Terminal({"NO_COLOR": "1"}).table(
+    terminal = Terminal({"NO_COLOR": "1", "TERM": "xterm", "COLUMNS": str(columns)}, out=screen)
+    assert terminal.out.width == columns
+    terminal.table(
         ("phase", "pods", "of allocatable", "detail"),
         [("rolling update of everything", "62", "19%", "CrashLoopBackOff: exit code 1, 3 restarts")],
         right=(1, 2),

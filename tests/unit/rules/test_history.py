@@ -39,7 +39,8 @@ def test_nothing_recorded_yet_is_no_row() -> None:
 
 def test_nothing_is_live_once_something_was_begun() -> None:
     pending = Release(0, 0.0, {})
-    assert not any(row.is_live for row in rows((TWO, ONE), Known((TWO.release, ONE.release), pending)))
+    found = rows((TWO, ONE), Known((TWO.release, ONE.release), pending))
+    assert [(row.release.number, row.is_live) for row in found] == [(2, False), (1, False)]
 
 
 def test_a_damaged_release_is_shown_as_damaged_and_the_others_as_they_are() -> None:

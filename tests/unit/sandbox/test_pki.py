@@ -23,13 +23,17 @@ def certificate(directory: Path, stem: str) -> x509.Certificate:
 
 def test_every_leaf_is_signed_by_the_authority(directory: Path) -> None:
     authority = certificate(directory, "ca")
-    for path in directory.glob("*.crt"):
-        certificate(directory, path.stem).verify_directly_issued_by(authority)
+    stems = {path.stem for path in directory.glob("*.crt")}
+    assert {"apiserver", "admin", "node-node-1"} < stems
+    for stem in stems:
+        certificate(directory, stem).verify_directly_issued_by(authority)
 
 
 def test_keys_belong_to_their_certificates_and_only_the_owner_reads_them(directory: Path) -> None:
-    for path in directory.glob("*.key"):
-        assert path.stat().st_mode & 0o077 == 0
+    keys = list(directory.glob("*.key"))
+    assert {path.stem for path in keys} == {path.stem for path in directory.glob("*.crt")} | {"service-account"}
+    assert [path.name for path in keys if path.stat().st_mode & 0o077] == []
+    for path in keys:
         if path.stem != "service-account":
             key = serialization.load_pem_private_key(path.read_bytes(), None)
             assert key.public_key() == certificate(directory, path.stem).public_key()

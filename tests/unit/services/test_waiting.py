@@ -86,14 +86,16 @@ def test_a_url_is_split_into_what_is_asked() -> None:
 
 
 @contextmanager
-def answering(answer: bytes) -> Iterator[int]:
-    """A server for one connection, on a free port, that reads once and sends `answer`."""
+def answering(answer: bytes, heard: list[bytes] | None = None) -> Iterator[int]:
+    """A server for one connection, on a free port, that reads once, into `heard`, and sends `answer`."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
 
         def serve() -> None:
             connection, _ = listening.accept()
             with connection:
-                connection.recv(4096)
+                question = connection.recv(4096)
+                if heard is not None:
+                    heard.append(question)
                 connection.sendall(answer)
 
         thread = threading.Thread(target=serve)
@@ -103,8 +105,10 @@ def answering(answer: bytes) -> Iterator[int]:
 
 
 def test_an_http_answer_of_2xx_is_an_answer() -> None:
-    with answering(b"HTTP/1.1 204 No Content\r\n\r\n") as port:
+    heard: list[bytes] = []
+    with answering(b"HTTP/1.1 204 No Content\r\n\r\n", heard) as port:
         waiting.ask_http("127.0.0.1", port, "/health/ready")
+    assert [question.partition(b"\r\n")[0] for question in heard] == [b"GET /health/ready HTTP/1.0"]
 
 
 def test_a_refusal_over_http_tells_status_and_body() -> None:

@@ -1,6 +1,7 @@
 """Routine looks at a cluster in memory: read-only, and whole where a part cannot be read."""
 
 from bakery_ops.errors import OperationFailed
+from bakery_ops.model.secrets import GENERATED
 from bakery_ops.rules.acceptance import CheckResult, CheckState
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.reports import VerifyReport
@@ -28,6 +29,12 @@ class WithoutMetrics(FakeCluster):
     def list(self, group, kind, namespace, *, label_selector=""):
         if group == "metrics.k8s.io":
             raise OperationFailed("the server is currently unable to handle the request")
+        return super().list(group, kind, namespace, label_selector=label_selector)
+
+
+class SecretsStayThere(FakeCluster):
+    def list(self, group, kind, namespace, *, label_selector=""):
+        assert kind != "Secret", "their values are nobody's business here"
         return super().list(group, kind, namespace, label_selector=label_selector)
 
 
@@ -62,6 +69,14 @@ def test_a_metrics_api_that_does_not_answer_costs_only_what_it_would_have_said()
     report = health.daily(cluster, cluster.clock, NAMESPACE, Verifying())
     assert [check.state for check in report.results if check.name == "memory-use"] == [CheckState.SKIPPED]
     assert report.passed
+
+
+def test_the_age_of_secrets_is_told_without_reading_one():
+    cluster = SecretsStayThere()
+    metadata = {"name": "keys", "namespace": NAMESPACE, "annotations": {GENERATED: "true"}}
+    cluster.put({"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": {"key": "c2VjcmV0"}})
+    report = health.monthly(cluster, cluster.clock, NAMESPACE, ClusterFacts(), Verifying())
+    assert [check.evidence for check in report.results if check.name == "secret-age"] == [("keys: 0 hours",)]
 
 
 def test_looking_changes_nothing():

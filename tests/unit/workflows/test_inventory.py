@@ -1,4 +1,4 @@
-"""The inventory that a deploy leaves behind, whoever touched it meanwhile (docs/faults.md, I1)."""
+"""What others see of a deploy: the inventory that it leaves behind (docs/faults.md, I1), and what it does right now."""
 
 from __future__ import annotations
 
@@ -28,3 +28,10 @@ def test_what_another_engine_applies_is_in_the_inventory_before() -> None:
 
     assert site.deploy_by(engine, V2).outcome is Outcome.SUCCEEDED
     assert {manifest.ref for manifest in (*V1, *V2)} <= set(known)
+
+
+def test_the_lock_says_how_far_its_holder_is() -> None:
+    """Who is refused by it decides by that whether to wait (F21)."""
+    site = Site()
+    site.deploy(V1)
+    assert site.phases == ["preparation", "rollout", "verification"]

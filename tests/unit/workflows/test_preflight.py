@@ -28,7 +28,7 @@ spec:
 
 
 class OnlyGet(FakeCluster):
-    def names(self, group, kind, namespace):
+    def metadata(self, group, kind, namespace):
         raise OperationFailed(f"The API server refuses to list {kind}.")
 
 
@@ -50,12 +50,12 @@ def test_what_is_missing_is_named_with_who_wants_it(cluster):
     assert list(refused.value.details) == ["secret/login (for web)"]
 
 
-def test_one_list_of_names_per_kind_is_enough():
+def test_one_list_of_metadata_per_kind_is_enough():
     cluster = FakeCluster()
     for kind, name in (("Secret", "keys"), ("Secret", "login"), ("ConfigMap", "settings")):
         cluster.put({"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": "shop"}})
     references_exist(graph(), cluster, ())
-    assert cluster.calls == [("names", None), ("names", None)]
+    assert cluster.calls == [("metadata", None), ("metadata", None)]
 
 
 SEALED = (

@@ -47,9 +47,12 @@ def test_every_class_that_is_not_there_is_named_with_those_that_are() -> None:
 
 def test_a_class_that_the_render_brings_or_that_nobody_could_read_is_not_missed() -> None:
     wants = node("site", "Ingress", spec={"ingressClassName": "nginx"})
-    preflight.classes_exist(Graph([wants, node("nginx", "IngressClass")]), FACTS)
     claims = node("files", "PersistentVolumeClaim", spec={"storageClassName": "slow"})
-    preflight.classes_exist(Graph([claims]), ClusterFacts())
+    graph = Graph([wants, claims, node("nginx", "IngressClass")])
+    with pytest.raises(PreflightRefused) as caught:
+        preflight.classes_exist(graph, FACTS)
+    assert [line.partition(":")[0] for line in caught.value.details] == [str(claims.ref)], "the render brings nginx"
+    preflight.classes_exist(graph, ClusterFacts())
 
 
 def test_what_the_render_brings_counts_as_there_for_the_rules_of_readiness_too() -> None:
