@@ -20,6 +20,7 @@ from bakery_ops.options import DeployOptions, RehearseOptions, Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.failures import MODES
+from bakery_ops.sandbox.guardian import bound_to_us
 from bakery_ops.sandbox.rehearsal import with_faults
 from bakery_ops.sandbox.sizes import DEFAULT_NODE, NodeSize, parse_node_size
 from bakery_ops.workflows.check import check, require
@@ -48,6 +49,7 @@ def _on_nodes_of_its_own(
 ) -> ExitCode:
     name = f"rehearsal-{os.getpid()}"
     with ExitStack() as stack:
+        stack.enter_context(bound_to_us(name))
         stack.callback(lifecycle.stop, say=terminal.say, name=name)
         status = lifecycle.start("simulated", sizes, say=terminal.say, repository=REPOSITORY, name=name)
         place = Place(status.kubeconfig, status.context, name, simulated=True)

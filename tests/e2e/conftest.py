@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.lifecycle import SandboxStatus
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.clusters import REPOSITORY, started
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -35,6 +32,5 @@ def real_node_possible() -> None:
 @pytest.fixture(scope="session")
 def real_cluster(real_node_possible: None) -> Iterator[SandboxStatus]:
     """A real node; tests share it, so each uses namespaces of its own."""
-    name = f"test-real-{os.getpid()}"
-    yield lifecycle.start("real", (), say=print, repository=REPOSITORY, name=name)
-    lifecycle.stop(say=print, name=name)
+    with started("real", (), "real") as cluster:
+        yield cluster

@@ -5,7 +5,6 @@ And what tests in several files need of it: a connection, an empty namespace, a 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,10 +14,10 @@ from bakery_ops.cluster.connection import Connection, connect
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from bakery_ops.sandbox.sizes import NodeSize
+from tests.clusters import REPOSITORY, started
 from tests.simulated.api import own_namespace
 from tests.simulated.small_site import Site, deployed
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 NODES = (NodeSize(8000, 20 * 2**30), NodeSize(8000, 20 * 2**30))
 
 
@@ -31,9 +30,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def simulated_cluster() -> Iterator[SandboxStatus]:
     """Two simulated nodes of 8 CPU and 20 GiB; tests share it, so each uses namespaces of its own."""
-    name = f"test-sim-{os.getpid()}"
-    yield lifecycle.start("simulated", NODES, say=print, repository=REPOSITORY, name=name)
-    lifecycle.stop(say=print, name=name)
+    with started("simulated", NODES, "sim") as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")

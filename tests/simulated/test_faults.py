@@ -5,7 +5,6 @@ One cluster, three namespaces. Each faulty deploy also mends the fault before it
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 
@@ -14,7 +13,8 @@ import pytest
 from bakery_ops.rules import evidence as rows
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.sizes import NodeSize
-from tests.commands import ROOT, kubectl
+from tests.clusters import started
+from tests.commands import kubectl
 from tests.manifests.rendered import K8S, Rendered, render
 from tests.simulated.faults import FAULTS, Ended, Fault, blocked_by, held, patch
 from tests.simulated.lanes import Lane, Step, run
@@ -201,9 +201,8 @@ PLANS: tuple[Mapping[str, Step], ...] = (
 def cluster() -> Iterator[lifecycle.SandboxStatus]:
     """Room for three platforms."""
     size = NodeSize(8000, 20 * 2**30)
-    name = f"test-faults-{os.getpid()}"
-    yield lifecycle.start("simulated", [size] * 4, say=print, repository=ROOT, name=name)
-    lifecycle.stop(say=print, name=name)
+    with started("simulated", [size] * 4, "faults") as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="module")

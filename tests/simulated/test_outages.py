@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from bakery_ops.sandbox.sizes import NodeSize
-from tests.commands import ROOT, kubectl
+from tests.clusters import started
+from tests.commands import kubectl
 from tests.simulated.faults import deploy
 from tests.simulated.small_platform import small_platform
 
@@ -31,9 +31,8 @@ GONE = {
 @pytest.fixture
 def lonely() -> Iterator[SandboxStatus]:
     """A cluster of one simulated node, of this test alone."""
-    name = f"test-lonely-{os.getpid()}"
-    yield lifecycle.start("simulated", (NodeSize(8000, 20 * 2**30),), say=print, repository=ROOT, name=name)
-    lifecycle.stop(say=print, name=name)
+    with started("simulated", (NodeSize(8000, 20 * 2**30),), "lonely") as cluster:
+        yield cluster
 
 
 def test_a_store_that_stalls_is_waited_for(lonely: SandboxStatus, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
 import shlex
 import subprocess
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ import pytest
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from bakery_ops.sandbox.sizes import parse_node_size
+from tests.clusters import started
 from tests.commands import ARGV, ROOT, deploy_document, invoke, kubectl
 
 pytestmark = pytest.mark.timeout(400)
@@ -22,9 +24,8 @@ pytestmark = pytest.mark.timeout(400)
 
 @pytest.fixture
 def cluster(request: pytest.FixtureRequest) -> Iterator[SandboxStatus]:
-    name = f"prod-{os.getpid()}"
-    yield lifecycle.start("simulated", [parse_node_size(request.param)], say=print, repository=ROOT, name=name)
-    lifecycle.stop(say=print, name=name)
+    with started("simulated", [parse_node_size(request.param)], "rehearsal") as cluster:
+        yield cluster
 
 
 @pytest.mark.parametrize("cluster", ["8cpu,20Gi"], indirect=True)
@@ -68,6 +69,30 @@ spec:
     metadata: {labels: {app: web}}
     spec: {containers: [{name: app, image: "shop/web:1"}]}
 """
+
+
+def children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+
+
+def test_a_rehearsal_that_is_killed_leaves_nothing(tmp_path: Path):
+    """Also kill -9: its nodes would go on running, and nobody would know of them."""
+    state = {"BAKERY_STATE_DIR": str(tmp_path / "state")}
+    argv = [*ARGV, "rehearse", "--fault", "crash-loop=redis"]
+    with subprocess.Popen(
+        argv, cwd=ROOT, env={**os.environ, **state}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        assert any("sandbox ready" in line for line in process.stderr)
+        started_by_it = [os.pidfd_open(pid) for pid in children(process.pid)]
+        process.kill()
+    assert started_by_it
+    for each in started_by_it:
+        ended, _, _ = select.select([each], [], [], 60)
+        assert ended, "a process of the rehearsal outlives it"
+        os.close(each)
+    assert [*(tmp_path / "state").rglob("rehearsal-*")] == []
 
 
 def test_a_rehearsal_whose_reader_went_away_ends_as_its_deploy_and_leaves_nothing(tmp_path: Path):

@@ -16,6 +16,7 @@ from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.sizes import NodeSize
 from bakery_ops.tools import process, skaffold
 from bakery_ops.tools.kustomize import render_overlay
+from tests.clusters import started
 
 pytestmark = pytest.mark.timeout(2400)  # the first test builds Skaffold and the cluster's program
 
@@ -62,17 +63,13 @@ def _directories() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def deployed(skaffold_program: Path, repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    name = f"test-skaffold-{os.getpid()}"
     lifecycle.prepare(say=print, repository=repository)
     nodes = (NodeSize(8000, 20 * 2**30),)
-    cluster = lifecycle.start("simulated", nodes, say=print, repository=repository, name=name)
-    try:
+    with started("simulated", nodes, "skaffold") as cluster:
         home = tmp_path_factory.mktemp("home")
         result = skaffold_run(skaffold_program, repository, home, cluster.context, cluster.kubeconfig)
         assert result.status == 0, result.stdout[-3000:] + result.stderr[-3000:]
         yield Deployed(cluster.context, cluster.kubeconfig, result.stdout + result.stderr)
-    finally:
-        lifecycle.stop(say=print, name=name)
 
 
 def test_every_workload_of_the_overlay_is_ready_afterwards(deployed: Deployed, repository: Path) -> None:
