@@ -24,7 +24,6 @@ from bakery_ops.model.live.cluster import (
     ClusterNodeStatus,
     Event,
     EventSeries,
-    EventSource,
     Generic,
     InvolvedObject,
     Secret,
@@ -32,7 +31,6 @@ from bakery_ops.model.live.cluster import (
     Taint,
 )
 from bakery_ops.model.live.network import (
-    AutoscalerSpec,
     AutoscalerStatus,
     BackendService,
     BalancedStatus,
@@ -57,7 +55,6 @@ from bakery_ops.model.live.network import (
     ServiceSpec,
 )
 from bakery_ops.model.live.pods import (
-    ClaimSource,
     Container,
     ContainerState,
     ContainerStatus,
@@ -69,8 +66,6 @@ from bakery_ops.model.live.pods import (
     Resources,
     Running,
     Terminated,
-    Toleration,
-    Volume,
     Waiting,
 )
 from bakery_ops.model.live.workloads import (
@@ -83,7 +78,6 @@ from bakery_ops.model.live.workloads import (
     Job,
     JobSpec,
     JobStatus,
-    LabelSelector,
     ReplicaSet,
     RollingUpdate,
     StatefulSet,
@@ -95,12 +89,10 @@ from bakery_ops.model.manifest import ObjectRef
 
 __all__ = [
     "STRUCTS",
-    "AutoscalerSpec",
     "AutoscalerStatus",
     "BackendService",
     "BalancedStatus",
     "BudgetStatus",
-    "ClaimSource",
     "ClaimSpec",
     "ClaimStatus",
     "ClusterNode",
@@ -121,7 +113,6 @@ __all__ = [
     "EndpointSlice",
     "Event",
     "EventSeries",
-    "EventSource",
     "Generic",
     "HorizontalPodAutoscaler",
     "Ingress",
@@ -135,7 +126,6 @@ __all__ = [
     "Job",
     "JobSpec",
     "JobStatus",
-    "LabelSelector",
     "Live",
     "LiveObject",
     "LoadBalancerStatus",
@@ -161,8 +151,6 @@ __all__ = [
     "Strategy",
     "Taint",
     "Terminated",
-    "Toleration",
-    "Volume",
     "Waiting",
     "WorkloadSpec",
     "WorkloadStatus",
