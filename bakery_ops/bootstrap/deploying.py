@@ -20,7 +20,6 @@ from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
-from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.cluster.permissions import Permissions, needed
 from bakery_ops.errors import ExitCode, Forbidden, UsageError
 from bakery_ops.model.graph import Graph
@@ -264,7 +263,7 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
     return Ports(
         namespace=profile.namespace,
         requests=connection.requests,
-        mirror=ApiMirror(connection.transport, connection.discovery, connection.lag, notify=terminal.say),
+        mirror=connection.mirror(notify=terminal.say),
         clock=connection.clock,
         inbox=inbox,
         journal=opened.journal,

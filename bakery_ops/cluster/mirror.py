@@ -81,10 +81,6 @@ class ApiMirror:
         self._streams.clear()
         self._threads.clear()
 
-    def lag(self, share: float = 0.95) -> float | None:
-        """Seconds the watches run behind our own writes, at that percentile; None without a sample."""
-        return self._lag.percentile(share)
-
     def _resource(self, kind: str) -> Resource | None:
         name, _, group = kind.partition(".")
         if group:
