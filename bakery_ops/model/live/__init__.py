@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from bakery_ops.model.kinds import group_of
 from bakery_ops.model.live.base import (
     Condition,
     Live,
@@ -154,7 +155,6 @@ __all__ = [
     "Waiting",
     "WorkloadSpec",
     "WorkloadStatus",
-    "group_of",
     "ref_of",
     "struct_for",
 ]
@@ -212,11 +212,6 @@ for _struct in (*STRUCTS.values(), Generic):
 def struct_for(api_version: str, kind: str) -> type[LiveObject]:
     """The struct to decode an object into; a foreign kind that shares a name (Knative's Service) is Generic."""
     return _BY_GROUP_AND_KIND.get((group_of(api_version), kind), Generic)
-
-
-def group_of(api_version: str) -> str:
-    """The group of an apiVersion: "apps" of "apps/v1", "" of "v1"."""
-    return api_version.rpartition("/")[0]
 
 
 def ref_of(live: LiveObject) -> ObjectRef:

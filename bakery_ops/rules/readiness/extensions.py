@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from bakery_ops.model.live import Generic, group_of
+from bakery_ops.model.kinds import group_of
+from bakery_ops.model.live import Generic
 from bakery_ops.model.times import time_or
 from bakery_ops.rules import evidence as rows
 from bakery_ops.rules.readiness import texts
