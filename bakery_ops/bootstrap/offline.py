@@ -16,7 +16,7 @@ from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.platform import Member, platform
 from bakery_ops.model.profile import Profile
 from bakery_ops.model.quantities import cpu_text, memory_text, node_size
-from bakery_ops.model.words import amount
+from bakery_ops.model.words import amount, unknown
 from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.tools.kustomize import render_overlay
@@ -133,8 +133,6 @@ def _show_one(terminal: Terminal, name: str, manifests: Sequence[Manifest]) -> E
     ]
     if not owned:
         known = sorted({manifest.labels.get("app.kubernetes.io/name", manifest.ref.name) for manifest in manifests})
-        from bakery_ops.model.words import unknown
-
         raise unknown("service", name, known)
     for manifest in owned:
         terminal.show("---", *yaml.safe_dump(dict(manifest.body), sort_keys=False).rstrip().split("\n"))
