@@ -32,6 +32,7 @@ from bakery_ops.model.live.cluster import (
     Taint,
 )
 from bakery_ops.model.live.network import (
+    SERVICE_NAME,
     AutoscalerStatus,
     BackendService,
     BalancedStatus,
@@ -89,6 +90,7 @@ from bakery_ops.model.live.workloads import (
 from bakery_ops.model.manifest import ObjectRef
 
 __all__ = [
+    "SERVICE_NAME",
     "STRUCTS",
     "AutoscalerStatus",
     "BackendService",

@@ -64,6 +64,10 @@ class Endpoint(Shape, frozen=True):
     conditions: EndpointConditions = EndpointConditions()
 
 
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Label of an EndpointSlice: whose endpoints these are."""
+
+
 class EndpointSlice(Live, frozen=True):
     endpoints: tuple[Endpoint, ...] | None = None
 

@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from bakery_ops.model.live import EndpointSlice, Event, LiveObject, ref_of
+from bakery_ops.model.live import SERVICE_NAME, EndpointSlice, Event, LiveObject, ref_of
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.times import time_or
 from bakery_ops.rules.claims import claim_stem
-
-SERVICE_NAME = "kubernetes.io/service-name"
 
 
 class World:
