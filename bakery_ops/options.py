@@ -63,6 +63,13 @@ class Target(NamedTuple):
         None
     )
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The flags that lead another command to the same place; a confirmation is never repeated for the user."""
+        given = ("profile", "overlay", "namespace", "context", "kubeconfig")
+        values = {f"--{name}": getattr(self, name) for name in given}
+        return tuple(word for flag, value in values.items() if value is not None for word in (flag, str(value)))
+
 
 Recorded = Annotated[Target, Without("overlay")]
 """A command that reads in the cluster what is deployed there."""

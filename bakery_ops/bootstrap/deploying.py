@@ -119,13 +119,8 @@ def address(place: clusters.Place, target: Target, profile: Profile) -> Address:
 
 
 def _way(opened: Opened, target: Target) -> Way:
-    given = {name: str(value) for name, value in target._asdict().items() if value is not None and name in _WHERE}
-    flags = [word for name, value in given.items() for word in (f"--{name}", value)]
     file = "" if opened.place.kubeconfig is None else str(opened.place.kubeconfig)
-    return Way(opened.rendered.profile.namespace, flags, opened.place.context, file, "rollback" in opened.errand)
-
-
-_WHERE = ("profile", "overlay", "namespace", "context", "kubeconfig")
+    return Way(opened.rendered.profile.namespace, target.words, opened.place.context, file, "rollback" in opened.errand)
 
 
 def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
