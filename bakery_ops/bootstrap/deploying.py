@@ -18,7 +18,6 @@ from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
-from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.cluster.permissions import Permissions, needed
 from bakery_ops.errors import ExitCode, Forbidden, UsageError
 from bakery_ops.model.graph import Graph
@@ -111,13 +110,8 @@ def address(place: clusters.Place, target: Target, profile: Profile, *, makes_se
 
 
 def _way(opened: Opened, target: Target) -> Way:
-    given = {name: str(value) for name, value in target._asdict().items() if value is not None and name in _WHERE}
-    flags = [word for name, value in given.items() for word in (f"--{name}", value)]
     file = "" if opened.place.kubeconfig is None else str(opened.place.kubeconfig)
-    return Way(opened.rendered.profile.namespace, flags, opened.place.context, file, "rollback" in opened.errand)
-
-
-_WHERE = ("profile", "overlay", "namespace", "context", "kubeconfig")
+    return Way(opened.rendered.profile.namespace, target.words, opened.place.context, file, "rollback" in opened.errand)
 
 
 def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
@@ -200,7 +194,7 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
     return Ports(
         namespace=profile.namespace,
         requests=connection.requests,
-        mirror=ApiMirror(connection.transport, connection.discovery, connection.lag, notify=terminal.say),
+        mirror=connection.mirror(notify=terminal.say),
         clock=connection.clock,
         inbox=inbox,
         journal=opened.journal,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bakery_ops.bootstrap import clusters
 from bakery_ops.bootstrap.clusters import Place
-from bakery_ops.bootstrap.session import REPOSITORY, cache_directory, render, resolve
+from bakery_ops.bootstrap.session import REPOSITORY, render, resolve
 from bakery_ops.errors import ExitCode
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.profile import Profile
@@ -15,6 +15,7 @@ from bakery_ops.options import Target
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.images import ensure_images
+from bakery_ops.sandbox.instance import cache_directory
 from bakery_ops.tools import process
 from bakery_ops.tools.images import build_images
 from bakery_ops.workflows.deploy import images

@@ -23,6 +23,7 @@ from bakery_ops.report.terminal import Terminal
 from bakery_ops.tools.kustomize import render_overlay
 from bakery_ops.workflows.capacity import GROWTH_HEADINGS, PHASE_HEADINGS, growth_rows, phase_rows
 from bakery_ops.workflows.capacity import capacity as prove_capacity
+from bakery_ops.workflows.check import HEADINGS as CHECK_HEADINGS
 from bakery_ops.workflows.check import check as check_manifests
 from bakery_ops.workflows.check import require
 from bakery_ops.workflows.check import rows as check_rows
@@ -37,7 +38,7 @@ def check(target: Target) -> ExitCode:
     rendered = render(profile)
     report = check_manifests(rendered.manifests, namespace=profile.namespace, strict=profile.protected)
     if report.findings:
-        terminal.table(("severity", "rule", "object", "where", "found", "remedy"), check_rows(report))
+        terminal.table(CHECK_HEADINGS, check_rows(report))
     for note in (*rendered.notes, *report.notes):
         terminal.show(f"note: {note}")
     blocking = sum(finding.severity.blocks for finding in report.findings)

@@ -18,14 +18,6 @@ from bakery_ops.options import Target
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-def cache_directory() -> Path:
-    """Where built binaries, images and renders are kept, outside the clone and keyed by content."""
-    if chosen := os.environ.get("BAKERY_CACHE_DIR"):
-        return Path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "bakery-ops"
-
-
 def lock_seconds(environment: Mapping[str, str]) -> int:
     """How long a silent holder of the deploy lock counts as alive: BAKERY_LOCK_SECONDS, else 15."""
     return _seconds(environment, "BAKERY_LOCK_SECONDS", 15)
@@ -87,6 +79,7 @@ class Rendered(NamedTuple):
 def render(profile: Profile) -> Rendered:
     """Render the profile's overlay and read it. Raises UsageError for everything that is wrong with it."""
     from bakery_ops.model.documents import read
+    from bakery_ops.sandbox.instance import cache_directory
     from bakery_ops.tools.kustomize import left_out, render_overlay
 
     overlay = REPOSITORY / profile.overlay

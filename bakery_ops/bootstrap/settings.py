@@ -7,14 +7,14 @@ import os
 from collections.abc import Callable, Iterator
 
 from bakery_ops.bootstrap import sandboxes
-from bakery_ops.bootstrap.session import cache_directory, load_configuration, lock_seconds, overrides, retry_seconds
+from bakery_ops.bootstrap.session import load_configuration, lock_seconds, overrides, retry_seconds
 from bakery_ops.cluster import kubeconfig as kubectl_rules
 from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.profile import Configuration, Origin, Profile, shown
 from bakery_ops.options import Target
 from bakery_ops.report.schema import API_VERSION
 from bakery_ops.report.terminal import Terminal
-from bakery_ops.sandbox.instance import instance, state_directory
+from bakery_ops.sandbox.instance import cache_directory, instance, state_directory
 
 
 def config_show(target: Target, origin: bool, output: str | None) -> ExitCode:

@@ -90,10 +90,6 @@ class ApiMirror:
     def _tell_synced(self, kind: str, deliver: Callable[[Event], None]) -> None:
         deliver(Synced(self._transport.clock.now(), kind))
 
-    def lag(self, share: float = 0.95) -> float | None:
-        """Seconds the watches run behind our own writes, at that percentile; None without a sample."""
-        return self._lag.percentile(share)
-
     def _resource(self, kind: str) -> Resource | None:
         name, _, group = kind.partition(".")
         if group:

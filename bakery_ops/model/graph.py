@@ -94,10 +94,6 @@ class Graph(Mapping[str, Node]):
             if name in among
         )
 
-    def cycle(self) -> tuple[str, ...]:
-        """One cycle along `needs` and `after` (first name repeated at the end), or ()."""
-        return find_cycle({name: node.needs | node.after for name, node in self._nodes.items()})
-
 
 def find_cycle(edges: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """One cycle of a directed graph given as name -> successors, or (). Iterative: a chain of 5,000 is fine."""

@@ -51,8 +51,12 @@ CLUSTER_SCOPED = frozenset(
 
 def group_of(api_version: str) -> str:
     """ "apps" of "apps/v1"; "" (the core group) of "v1"."""
-    group, slash, _ = api_version.rpartition("/")
-    return group if slash else ""
+    return api_version.rpartition("/")[0]
+
+
+def is_custom(group: str) -> bool:
+    """Whether an API group is none of Kubernetes' own."""
+    return "." in group and not group.endswith(".k8s.io")
 
 
 class Scopes:

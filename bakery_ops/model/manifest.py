@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
+from bakery_ops.model.kinds import is_custom
+
 # Kinds that start containers; a node named after one of these goes by its bare name.
 # A custom resource may go by such a kind too, in a group of its own.
 _WORKLOADS = frozenset(
@@ -43,7 +45,7 @@ class ObjectRef(NamedTuple):
     @property
     def is_custom(self) -> bool:
         """Whether the kind is none of Kubernetes' own."""
-        return "." in self.group and not self.group.endswith(".k8s.io")
+        return is_custom(self.group)
 
     def __str__(self) -> str:
         return f"{self.kind.lower()}/{self.name}"

@@ -130,12 +130,6 @@ def wanted(manifests: Sequence[Manifest]) -> tuple[SecretSpec, ...]:
     return tuple(sorted(specs, key=lambda spec: (order[spec.purpose], spec.ref)))
 
 
-def unknown(manifests: Sequence[Manifest]) -> tuple[ObjectRef, ...]:
-    """Secrets the platform refers to that neither it nor the catalogue makes: somebody else has to."""
-    known = {spec.ref for spec in wanted(manifests)}
-    return tuple(ref for ref in _referenced(manifests) if ref not in known)
-
-
 def _referenced(manifests: Iterable[Manifest]) -> dict[ObjectRef, None]:
     manifests = list(manifests)
     brought = {manifest.ref for manifest in manifests}

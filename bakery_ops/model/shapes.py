@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from bakery_ops.model.kinds import group_of, is_custom
+
 Shape = type | tuple[type, ...] | dict[str, Any] | list[Any]
 """A type (or several), a mapping of some keys' shapes ("*" for every key), or a list of one shape. Null is fine."""
 
@@ -173,14 +175,9 @@ def misshapen(body: Mapping[str, Any]) -> Iterator[str]:
 def _shape_of(body: Mapping[str, Any]) -> dict[str, Any]:
     # A custom resource may reuse a kind's name with a shape of its own.
     shape = _KINDS.get(body["kind"])
-    if isinstance(shape, dict) and _is_builtin(body["apiVersion"]):
+    if isinstance(shape, dict) and not is_custom(group_of(body["apiVersion"])):
         return shape
     return {"spec": object}
-
-
-def _is_builtin(api_version: str) -> bool:
-    group = api_version.rpartition("/")[0]
-    return "." not in group or group.endswith(".k8s.io")
 
 
 def _walk(value: Any, shape: Any, path: str) -> Iterator[str]:

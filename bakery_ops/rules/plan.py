@@ -13,6 +13,7 @@ from bakery_ops.model.contract import CONTENT_HASH
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import wanted
+from bakery_ops.rules.claims import is_made, stems
 from bakery_ops.rules.deletion import held_by, leaving_since
 from bakery_ops.rules.drift import drift
 from bakery_ops.rules.handover import autoscaled, replicas_to_keep
@@ -245,12 +246,8 @@ def _orphans(
     allow_mass_prune: bool,
 ) -> tuple[PruneStep, ...]:
     made = {spec.ref for spec in wanted([node.manifest for node in graph.values()])}  # by us, beside the render
-    stems = _claim_stems(graph)
-    lost = [
-        ref
-        for ref in inventory
-        if graph.by_ref(ref) is None and ref not in made and not (_is_claim(ref) and _stem(ref) in stems)
-    ]
+    ours = stems((node.ref, node.manifest.spec) for node in graph.values())
+    lost = [ref for ref in inventory if graph.by_ref(ref) is None and ref not in made and not is_made(ref, ours)]
     if not lost:
         return ()
     if not len(graph):
@@ -267,24 +264,6 @@ def _orphans(
             details=[str(orphan.ref) for orphan in doomed],
         )
     return orphans
-
-
-def _claim_stems(graph: Graph) -> frozenset[tuple[str, str]]:
-    """Namespace and name, without the ordinal, of the claims that the StatefulSets of the render make."""
-    sets = (node for node in graph.values() if node.ref.kind == "StatefulSet")
-    return frozenset(
-        (node.ref.namespace, f"{template['metadata']['name']}-{node.ref.name}")
-        for node in sets
-        for template in node.manifest.spec.get("volumeClaimTemplates") or ()
-    )
-
-
-def _is_claim(ref: ObjectRef) -> bool:
-    return ref.kind == "PersistentVolumeClaim"
-
-
-def _stem(ref: ObjectRef) -> tuple[str, str]:
-    return ref.namespace, ref.name.rpartition("-")[0]
 
 
 def _kept(ref: ObjectRef, live: Live, prune: bool, prune_kinds: Collection[str]) -> str:

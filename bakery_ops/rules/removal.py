@@ -6,7 +6,6 @@ was named (docs/faults.md, promise I2). Whatever fails one stays, with the reaso
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +17,7 @@ from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.secrets import GENERATED
 from bakery_ops.model.words import amount
+from bakery_ops.rules.claims import is_made, stems
 from bakery_ops.rules.deletion import held_by, leaving_since
 from bakery_ops.rules.plan import PROTECTED_KINDS, PruneStep
 from bakery_ops.rules.strangers import strangers
@@ -139,21 +139,9 @@ def _instances(ref: ObjectRef, around: Surroundings) -> str:
 
 def _claims(around: Surroundings) -> frozenset[ObjectRef]:
     """The claims that StatefulSets of ours made of their templates, those of past replicas included."""
-    wanted = {
-        (ref.namespace, template["metadata"]["name"], ref.name)
-        for ref in around.inventory
-        if ref.kind == "StatefulSet" and ref in around.live and recorded_hash(around.live[ref])
-        for template in (around.live[ref].get("spec") or {}).get("volumeClaimTemplates") or ()
-    }
-    return frozenset(
-        ref
-        for ref in around.live
-        if ref.kind == _CLAIM
-        and any(
-            ref.namespace == namespace and re.fullmatch(rf"{re.escape(template)}-{re.escape(name)}-\d+", ref.name)
-            for namespace, template, name in wanted
-        )
-    )
+    ours = [ref for ref in around.inventory if ref in around.live and recorded_hash(around.live[ref])]
+    made = stems((ref, around.live[ref].get("spec") or {}) for ref in ours)
+    return frozenset(ref for ref in around.live if is_made(ref, made))
 
 
 def _namespace(step: PruneStep, steps: Sequence[PruneStep], around: Surroundings) -> PruneStep:

@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,18}[a-z0-9])?")
 
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where built programs and images stay between runs; shared by all instances."""
+    """Where built programs, images and renders stay between runs, keyed by content; shared by all instances."""
     return _directory(environment, "BAKERY_CACHE_DIR", "XDG_CACHE_HOME", ".cache")
 
 

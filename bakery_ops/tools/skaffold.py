@@ -40,27 +40,14 @@ def build_argv(skaffold: Path, profile: str, output: Path, *, tag: str | None = 
     return (str(skaffold), "build", *_profile(profile), "--file-output", str(output), *named)
 
 
-def render_argv(skaffold: Path, profile: str, output: Path) -> tuple[str, ...]:
-    """Write the manifests to `output`, with the tags they name themselves: nothing is built and no cluster is asked.
-
-    On stdout Skaffold would mix a remark of its own into the YAML.
-    """
-    return (str(skaffold), "render", *_profile(profile), "--digest-source=none", "--output", str(output))
-
-
-def run_argv(
-    skaffold: Path, profile: str, *, context: str, kubeconfig: Path | None = None, build_output: Path | None = None
-) -> tuple[str, ...]:
+def run_argv(skaffold: Path, profile: str, *, context: str, kubeconfig: Path | None = None) -> tuple[str, ...]:
     """Build and apply everything at once and wait as Skaffold waits.
 
     Args:
         context: The kubeconfig context; always named, so that Skaffold never takes the current one.
-        build_output: The images of an earlier `build_argv`, deployed instead of building again.
     Raises: UsageError: the context could be read as an option.
     """
-    command = "run" if build_output is None else "deploy"
-    built = () if build_output is None else ("--build-artifacts", str(build_output))
-    return (str(skaffold), command, *_profile(profile), *built, *_cluster(context, kubeconfig))
+    return (str(skaffold), "run", *_profile(profile), *_cluster(context, kubeconfig))
 
 
 def dev_argv(skaffold: Path, profile: str, *, context: str, kubeconfig: Path | None = None) -> tuple[str, ...]:

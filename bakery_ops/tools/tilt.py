@@ -13,8 +13,3 @@ def environment() -> dict[str, str]:
 def up_argv(tilt: Path, *, context: str) -> tuple[str, ...]:
     """Deploy the Tiltfile's resources and keep them up to date; wants the terminal (`process.become`)."""
     return (str(tilt), "up", f"--context={context}")
-
-
-def result_argv(tilt: Path, *, context: str) -> tuple[str, ...]:
-    """Evaluate the Tiltfile and print what it declares as JSON. Exit code 5 is an error in the Tiltfile."""
-    return (str(tilt), "alpha", "tiltfile-result", f"--context={context}")

@@ -136,7 +136,6 @@ def lines(report: CapacityReport) -> tuple[str, ...]:
 
 PHASE_HEADINGS = ("phase", "pods", "CPU", "of allocatable", "memory", "of allocatable", "pending")
 GROWTH_HEADINGS = ("tenants", "pods", "CPU", "memory", "at peak", "volumes", "smallest node")
-CONSUMER_HEADINGS = ("workload", "pods", "CPU", "memory")
 
 
 def phase_rows(report: CapacityReport) -> tuple[tuple[str, ...], ...]:
@@ -170,8 +169,3 @@ def growth_rows(growth: Sequence[GrowthRow]) -> tuple[tuple[str, ...], ...]:
         )
         for row in growth
     )
-
-
-def consumer_rows(report: CapacityReport) -> tuple[tuple[str, ...], ...]:
-    """Rows of the table of workloads, the largest first."""
-    return tuple((each.name, str(each.pods), cpu_text(each.cpu), memory_text(each.memory)) for each in report.consumers)

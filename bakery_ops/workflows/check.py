@@ -73,7 +73,7 @@ def rows(report: CheckReport) -> tuple[tuple[str, ...], ...]:
     )
 
 
-HEADINGS = ("severity", "rule", "object", "where", "finding", "remedy")
+HEADINGS = ("severity", "rule", "object", "where", "found", "remedy")
 
 
 def _lines(found: Sequence[Finding]) -> list[str]:

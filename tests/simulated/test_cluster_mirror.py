@@ -47,7 +47,7 @@ def test_a_rollout_is_followed_to_its_end_with_one_request_per_kind(connection: 
     mirror.stop()
     assert time.monotonic() - began < 3
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith("watch-")]
-    lag = mirror.lag(0.95)
+    lag = connection.lag.percentile(0.95)
     assert lag is not None
     assert lag < 5
 

@@ -43,7 +43,7 @@ def evaluate(program: Path, directory: Path, home: Path, context: str) -> proces
         "PATH": f"{sysconfig.get_path('scripts')}{os.pathsep}{os.environ['PATH']}",
         "DOCKER_HOST": f"unix://{home}/no-docker-here.sock",
     }
-    argv = tilt.result_argv(program, context=context)
+    argv = (program, "alpha", "tiltfile-result", f"--context={context}")
     return process.run(argv, cwd=directory, env=environment, timeout=300, check=False)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from bakery_ops.model.kinds import group_of
 from bakery_ops.model.live.base import (
     Condition,
     Live,
@@ -24,7 +25,6 @@ from bakery_ops.model.live.cluster import (
     ClusterNodeStatus,
     Event,
     EventSeries,
-    EventSource,
     Generic,
     InvolvedObject,
     Secret,
@@ -32,7 +32,7 @@ from bakery_ops.model.live.cluster import (
     Taint,
 )
 from bakery_ops.model.live.network import (
-    AutoscalerSpec,
+    SERVICE_NAME,
     AutoscalerStatus,
     BackendService,
     BalancedStatus,
@@ -57,7 +57,6 @@ from bakery_ops.model.live.network import (
     ServiceSpec,
 )
 from bakery_ops.model.live.pods import (
-    ClaimSource,
     Container,
     ContainerState,
     ContainerStatus,
@@ -69,8 +68,6 @@ from bakery_ops.model.live.pods import (
     Resources,
     Running,
     Terminated,
-    Toleration,
-    Volume,
     Waiting,
 )
 from bakery_ops.model.live.workloads import (
@@ -83,7 +80,6 @@ from bakery_ops.model.live.workloads import (
     Job,
     JobSpec,
     JobStatus,
-    LabelSelector,
     ReplicaSet,
     RollingUpdate,
     StatefulSet,
@@ -94,13 +90,12 @@ from bakery_ops.model.live.workloads import (
 from bakery_ops.model.manifest import ObjectRef
 
 __all__ = [
+    "SERVICE_NAME",
     "STRUCTS",
-    "AutoscalerSpec",
     "AutoscalerStatus",
     "BackendService",
     "BalancedStatus",
     "BudgetStatus",
-    "ClaimSource",
     "ClaimSpec",
     "ClaimStatus",
     "ClusterNode",
@@ -121,7 +116,6 @@ __all__ = [
     "EndpointSlice",
     "Event",
     "EventSeries",
-    "EventSource",
     "Generic",
     "HorizontalPodAutoscaler",
     "Ingress",
@@ -135,7 +129,6 @@ __all__ = [
     "Job",
     "JobSpec",
     "JobStatus",
-    "LabelSelector",
     "Live",
     "LiveObject",
     "LoadBalancerStatus",
@@ -161,12 +154,9 @@ __all__ = [
     "Strategy",
     "Taint",
     "Terminated",
-    "Toleration",
-    "Volume",
     "Waiting",
     "WorkloadSpec",
     "WorkloadStatus",
-    "group_of",
     "ref_of",
     "struct_for",
 ]
@@ -224,11 +214,6 @@ for _struct in (*STRUCTS.values(), Generic):
 def struct_for(api_version: str, kind: str) -> type[LiveObject]:
     """The struct to decode an object into; a foreign kind that shares a name (Knative's Service) is Generic."""
     return _BY_GROUP_AND_KIND.get((group_of(api_version), kind), Generic)
-
-
-def group_of(api_version: str) -> str:
-    """The group of an apiVersion: "apps" of "apps/v1", "" of "v1"."""
-    return api_version.rpartition("/")[0]
 
 
 def ref_of(live: LiveObject) -> ObjectRef:

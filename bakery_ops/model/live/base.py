@@ -13,7 +13,6 @@ class OwnerReference(Shape, frozen=True):
     kind: str = ""
     name: str = ""
     uid: str = ""
-    controller: bool | None = None
 
 
 class Metadata(Shape, frozen=True):
@@ -24,7 +23,6 @@ class Metadata(Shape, frozen=True):
     generation: int = 0
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
-    deletion_grace_period_seconds: int | None = None
     labels: dict[str, str] = msgspec.field(default_factory=dict)
     annotations: dict[str, str] = msgspec.field(default_factory=dict)
     owner_references: tuple[OwnerReference, ...] = ()

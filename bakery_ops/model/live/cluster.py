@@ -10,8 +10,7 @@ from bakery_ops.model.live.base import Condition, Live, Shape
 
 
 class StorageClass(Live, frozen=True):
-    provisioner: str = ""
-    volume_binding_mode: str = ""
+    """That it is there is all that is asked of the object."""
 
 
 class Secret(Live, frozen=True):
@@ -31,7 +30,6 @@ class Taint(Shape, frozen=True):
 
 
 class ClusterNodeSpec(Shape, frozen=True):
-    provider_id: str = msgspec.field(default="", name="providerID")
     unschedulable: bool = False
     taints: tuple[Taint, ...] = ()
 
@@ -51,7 +49,6 @@ class ClusterNode(Live, frozen=True):
 class InvolvedObject(Shape, frozen=True):
     kind: str = ""
     name: str = ""
-    namespace: str = ""
     uid: str = ""
     field_path: str = ""
 
@@ -61,23 +58,17 @@ class EventSeries(Shape, frozen=True):
     last_observed_time: str | None = None
 
 
-class EventSource(Shape, frozen=True):
-    component: str = ""
-
-
 class Event(Live, frozen=True):
     """Core v1. Writers of the newer API leave the two timestamps null and fill `eventTime` and `series`."""
 
     involved_object: InvolvedObject = InvolvedObject()
     reason: str = ""
     message: str = ""
-    type: str = ""
     count: int | None = None
     first_timestamp: str | None = None
     last_timestamp: str | None = None
     event_time: str | None = None
     series: EventSeries | None = None
-    source: EventSource = EventSource()
 
 
 class Generic(Live, frozen=True):

@@ -24,20 +24,12 @@ class PersistentVolumeClaim(Live, frozen=True):
     status: ClaimStatus = ClaimStatus()
 
 
-class AutoscalerSpec(Shape, frozen=True):
-    min_replicas: int | None = None
-    max_replicas: int = 0
-
-
 class AutoscalerStatus(Shape, frozen=True):
     observed_generation: int | None = None
-    current_replicas: int = 0
-    desired_replicas: int = 0
     conditions: tuple[Condition, ...] | None = None
 
 
 class HorizontalPodAutoscaler(Live, frozen=True):
-    spec: AutoscalerSpec = AutoscalerSpec()
     status: AutoscalerStatus = AutoscalerStatus()
 
 
@@ -46,7 +38,6 @@ class ServiceSpec(Shape, frozen=True):
     cluster_ip: str = msgspec.field(default="", name="clusterIP")
     selector: dict[str, str] = msgspec.field(default_factory=dict)
     external_ips: tuple[str, ...] = msgspec.field(default=(), name="externalIPs")
-    publish_not_ready_addresses: bool = False
 
 
 class LoadBalancerStatus(Shape, frozen=True):
@@ -67,13 +58,14 @@ class Service(Live, frozen=True):
 
 class EndpointConditions(Shape, frozen=True):
     ready: bool | None = None
-    serving: bool | None = None
-    terminating: bool | None = None
 
 
 class Endpoint(Shape, frozen=True):
     conditions: EndpointConditions = EndpointConditions()
-    addresses: tuple[str, ...] | None = None
+
+
+SERVICE_NAME = "kubernetes.io/service-name"
+"""Label of an EndpointSlice: whose endpoints these are."""
 
 
 class EndpointSlice(Live, frozen=True):
@@ -89,7 +81,6 @@ class IngressBackend(Shape, frozen=True):
 
 
 class IngressPath(Shape, frozen=True):
-    path: str = ""
     backend: IngressBackend = IngressBackend()
 
 
@@ -98,7 +89,6 @@ class IngressHttp(Shape, frozen=True):
 
 
 class IngressRule(Shape, frozen=True):
-    host: str = ""
     http: IngressHttp | None = None
 
 
@@ -122,7 +112,6 @@ class BudgetStatus(Shape, frozen=True):
     observed_generation: int | None = None
     disruptions_allowed: int = 0
     current_healthy: int = 0
-    desired_healthy: int = 0
     expected_pods: int = 0
     conditions: tuple[Condition, ...] = ()
 

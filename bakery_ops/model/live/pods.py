@@ -29,31 +29,11 @@ class Container(Shape, frozen=True):
     startup_probe: Probe | None = None
 
 
-class ClaimSource(Shape, frozen=True):
-    claim_name: str = ""
-
-
-class Volume(Shape, frozen=True):
-    name: str = ""
-    persistent_volume_claim: ClaimSource | None = None
-
-
-class Toleration(Shape, frozen=True):
-    key: str = ""
-    operator: str = ""
-    value: str = ""
-    effect: str = ""
-
-
 class PodSpec(Shape, frozen=True):
     containers: tuple[Container, ...] = ()
     init_containers: tuple[Container, ...] = ()
-    volumes: tuple[Volume, ...] = ()
-    tolerations: tuple[Toleration, ...] = ()
-    node_selector: dict[str, str] = msgspec.field(default_factory=dict)
     node_name: str = ""
     restart_policy: str = "Always"
-    termination_grace_period_seconds: int | None = None
     overhead: dict[str, str] = msgspec.field(default_factory=dict)
 
 
@@ -68,10 +48,8 @@ class Running(Shape, frozen=True):
 
 class Terminated(Shape, frozen=True):
     exit_code: int = 0
-    signal: int = 0
     reason: str = ""
     message: str = ""
-    started_at: str | None = None
     finished_at: str | None = None
 
 
@@ -86,7 +64,6 @@ class ContainerStatus(Shape, frozen=True):
     ready: bool = False
     started: bool | None = None
     restart_count: int = 0
-    image: str = ""
     image_id: str = msgspec.field(default="", name="imageID")
     state: ContainerState = ContainerState()
     last_state: ContainerState = ContainerState()
@@ -96,11 +73,9 @@ class PodStatus(Shape, frozen=True):
     phase: str = ""
     reason: str = ""
     message: str = ""
-    start_time: str | None = None
     conditions: tuple[Condition, ...] = ()
     init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
-    pod_ip: str = msgspec.field(default="", name="podIP")
 
 
 class Pod(Live, frozen=True):

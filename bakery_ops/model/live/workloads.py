@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from bakery_ops.model.live.base import Condition, Live, Shape
 from bakery_ops.model.live.pods import PodTemplate
-
-
-class LabelSelector(Shape, frozen=True):
-    match_labels: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class RollingUpdate(Shape, frozen=True):
@@ -32,7 +26,6 @@ class WorkloadSpec(Shape, frozen=True):
     min_ready_seconds: int = 0
     pod_management_policy: str = ""
     update_strategy: Strategy = Strategy()
-    selector: LabelSelector = LabelSelector()
     template: PodTemplate = PodTemplate()
 
 
@@ -84,19 +77,14 @@ class JobSpec(Shape, frozen=True):
     suspend: bool | None = None
     backoff_limit: int | None = None
     completions: int | None = None
-    parallelism: int | None = None
-    active_deadline_seconds: int | None = None
-    ttl_seconds_after_finished: int | None = None
     template: PodTemplate = PodTemplate()
 
 
 class JobStatus(Shape, frozen=True):
     active: int = 0
-    ready: int | None = None
     succeeded: int = 0
     failed: int = 0
     start_time: str | None = None
-    completion_time: str | None = None
     conditions: tuple[Condition, ...] = ()
 
 
@@ -112,8 +100,6 @@ class CronJobSpec(Shape, frozen=True):
 
 class CronJobStatus(Shape, frozen=True):
     active: tuple[dict[str, Any], ...] = ()
-    last_schedule_time: str | None = None
-    last_successful_time: str | None = None
 
 
 class CronJob(Live, frozen=True):

@@ -103,11 +103,11 @@ def amounts(resources: Mapping[str, Any]) -> Amounts:
     return found
 
 
-def add(left: Amounts, right: Amounts, factor: int = 1) -> dict[str, int]:
-    """left + factor * right, per resource."""
+def add(left: Amounts, right: Amounts) -> dict[str, int]:
+    """left + right, per resource."""
     total = dict(left)
     for resource, amount in right.items():
-        total[resource] = total.get(resource, 0) + factor * amount
+        total[resource] = total.get(resource, 0) + amount
     return total
 
 

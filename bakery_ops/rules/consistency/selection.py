@@ -32,7 +32,7 @@ def services_reach_pods(manifests: Sequence[Manifest]) -> Iterator[Finding]:
     """Row B15: a Service that selects nothing, or sends traffic to a port name that no container has."""
     selection = Selection(manifest for manifest in manifests if manifest.ref.is_workload)
     # With custom kinds in the render some operator may start pods that we cannot see.
-    severity = Severity.WARNING if any(_is_custom(manifest) for manifest in manifests) else Severity.USAGE
+    severity = Severity.WARNING if any(manifest.ref.is_custom for manifest in manifests) else Severity.USAGE
     for manifest in manifests:
         if manifest.ref[:2] != ("", "Service") or not manifest.spec.get("selector"):
             continue
@@ -58,8 +58,3 @@ def _target(service: Manifest, behind: Sequence[Manifest], target: int | str | N
             known = ", ".join(sorted(name for name in names if name)) or "none"
             message = f"targetPort {target!r} is no port of {workload.ref} (it has: {known})"
             yield finding("service-target-port", Severity.USAGE, service, message, "name a port of the container")
-
-
-def _is_custom(manifest: Manifest) -> bool:
-    group = manifest.ref.group
-    return "." in group and not group.endswith(".k8s.io")

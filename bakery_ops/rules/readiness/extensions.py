@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from bakery_ops.model.live import Condition, Generic, group_of
+from bakery_ops.model.kinds import group_of
+from bakery_ops.model.live import Condition, Generic
 from bakery_ops.model.times import time_or
 from bakery_ops.model.words import one_line
 from bakery_ops.rules import evidence as rows

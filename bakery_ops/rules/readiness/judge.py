@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bakery_ops.model.contract import CONTENT_HASH
-from bakery_ops.model.live import LiveObject, group_of
+from bakery_ops.model.kinds import group_of
+from bakery_ops.model.live import LiveObject
 from bakery_ops.rules.readiness import (
     autoscaling,
     bare_pods,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bakery_ops.model.live import (
+    SERVICE_NAME,
     DaemonSet,
     Deployment,
     EndpointSlice,
@@ -16,8 +17,6 @@ from bakery_ops.model.live import (
 from bakery_ops.rules.readiness.look import Look, subject_of
 from bakery_ops.rules.readiness.reading import Reading, progressing, ready
 from bakery_ops.rules.readiness.workloads import desired_of
-
-_SERVICE_NAME = "kubernetes.io/service-name"
 
 
 def service(look: Look, live: Service) -> Reading:
@@ -55,7 +54,7 @@ def ready_endpoints(look: Look, namespace: str, name: str) -> int:
         for other in look.observation.related
         if isinstance(other, EndpointSlice)
         and other.metadata.namespace == namespace
-        and other.metadata.labels.get(_SERVICE_NAME) == name
+        and other.metadata.labels.get(SERVICE_NAME) == name
         for endpoint in other.endpoints or ()
     )
 

@@ -117,13 +117,6 @@ class Pruned(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class PressureSeen(Event):
-    """The cluster cannot keep up (CPU above 85 %, a pressure condition of a cluster node): start fewer at one time."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class InterruptRequested(Event):
     pass
 

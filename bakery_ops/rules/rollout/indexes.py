@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from bakery_ops.model.graph import Graph, Node
-from bakery_ops.model.live import LiveObject
+from bakery_ops.model.live import SERVICE_NAME, LiveObject
 from bakery_ops.model.manifest import ObjectRef
-from bakery_ops.rules.rollout.world import SERVICE_NAME, claim_stem
+from bakery_ops.rules.claims import claim_stem
 
 
 class Affected:

@@ -10,9 +10,6 @@ from bakery_ops.rules.rollout.state import NodeState, Rollout
 
 MOST_PER_NODE = 4
 
-LogKey = tuple[str, str, str, bool]
-"""Node, pod name, container, previous."""
-
 
 def want_logs(rollout: Rollout, state: NodeState) -> None:
     """Ask for the tails of the containers that show why the node is failing; never twice for the same one."""

@@ -32,7 +32,6 @@ from bakery_ops.rules.rollout.events import (
     ObjectChanged,
     ObjectDeleted,
     Outcome,
-    PressureSeen,
     Pruned,
     ReadObjects,
     StreamLost,
@@ -241,10 +240,6 @@ def _pruned(rollout: Rollout, event: Pruned) -> None:
         rollout.pruned[event.ref] = f"{event.reason}: {event.message}" if event.reason else ""
 
 
-def _pressure_seen(rollout: Rollout, event: PressureSeen) -> None:
-    width.shrink(rollout, event.reason)
-
-
 def _interrupted(rollout: Rollout, event: InterruptRequested) -> None:
     if rollout.closing not in (Outcome.INTERRUPTED, Outcome.LOCK_LOST):
         close(rollout, Outcome.INTERRUPTED, grace=INTERRUPT_GRACE)
@@ -270,7 +265,6 @@ _HANDLERS: dict[type[Event], Callable[[Rollout, Any], None]] = {
     ApplyDropped: _apply_dropped,
     LogTailArrived: _log_tail_arrived,
     Pruned: _pruned,
-    PressureSeen: _pressure_seen,
     InterruptRequested: _interrupted,
     LeaseLost: _lease_lost,
 }

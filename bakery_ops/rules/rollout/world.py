@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from bakery_ops.model.live import EndpointSlice, Event, LiveObject, ref_of
+from bakery_ops.model.live import SERVICE_NAME, EndpointSlice, Event, LiveObject, ref_of
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.times import time_or
-
-SERVICE_NAME = "kubernetes.io/service-name"
+from bakery_ops.rules.claims import claim_stem
 
 
 class World:
@@ -164,9 +163,3 @@ def _version(live: LiveObject) -> int:
     """resourceVersion as a number ("Kubernetes API concepts": comparable as integers within one kind)."""
     text = live.metadata.resource_version
     return int(text) if text.isdigit() else 0
-
-
-def claim_stem(name: str) -> str:
-    """data-auth-db-0 -> data-auth-db."""
-    stem, _, ordinal = name.rpartition("-")
-    return stem if ordinal.isdigit() else name

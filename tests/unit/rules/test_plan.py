@@ -261,9 +261,11 @@ def test_a_secret_that_we_generate_is_no_orphan() -> None:
 def test_a_claim_of_a_statefulset_of_the_render_is_no_orphan() -> None:
     """A destroy that left the data wrote it into the inventory; the next deploy finds it again."""
     database = node("db", "StatefulSet", spec={"volumeClaimTemplates": [{"metadata": {"name": "data"}}]})
-    ours, past = (ObjectRef("", "PersistentVolumeClaim", database.ref.namespace, f"data-{of}-0") for of in ("db", "x"))
-    live = {ref: {"metadata": {"uid": "u", "name": ref.name}} for ref in (ours, past)}
-    assert [orphan.ref for orphan in plan(Graph([database]), live, inventory=[ours, past]).orphans] == [past]
+    names = ("data-db-0", "data-db-7", "data-db-backup", "data-x-0", "data-db")
+    refs = [ObjectRef("", "PersistentVolumeClaim", database.ref.namespace, name) for name in names]
+    live = {ref: {"metadata": {"uid": "u", "name": ref.name}} for ref in refs}
+    orphans = plan(Graph([database]), live, inventory=refs).orphans
+    assert [orphan.ref.name for orphan in orphans] == ["data-db", "data-db-backup", "data-x-0"]
 
 
 def test_an_empty_plan_says_so() -> None:

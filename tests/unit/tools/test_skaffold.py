@@ -13,9 +13,8 @@ PROGRAM = Path("/opt/skaffold")
 
 
 def test_the_dev_profile_is_skaffolds_default() -> None:
-    assert skaffold.render_argv(PROGRAM, "dev", Path("/out.yaml")) == (
-        *("/opt/skaffold", "render", "--digest-source=none"),
-        *("--output", "/out.yaml"),
+    assert skaffold.build_argv(PROGRAM, "dev", Path("/t/out.json")) == (
+        *("/opt/skaffold", "build", "--file-output", "/t/out.json"),
     )
 
 
@@ -38,15 +37,9 @@ def test_running_always_names_the_context() -> None:
     assert argv[1:] == ("run", "--profile", "sandbox", "--kube-context=bakery-sandbox", "--kubeconfig=/k")
 
 
-def test_images_built_before_are_deployed_without_building_again() -> None:
-    argv = skaffold.run_argv(PROGRAM, "dev", context="c", build_output=Path("/b.json"))
-    assert argv[1:] == ("deploy", "--build-artifacts", "/b.json", "--kube-context=c")
-
-
 def test_a_context_that_looks_like_an_option_stays_a_value() -> None:
     assert skaffold.dev_argv(PROGRAM, "dev", context="--help")[-1] == "--kube-context=--help"
     assert tilt.up_argv(Path("tilt"), context="--help")[-1] == "--context=--help"
-    assert tilt.result_argv(Path("tilt"), context="x")[1:] == ("alpha", "tiltfile-result", "--context=x")
 
 
 def test_the_environment_keeps_skaffold_from_asking_and_from_doing_our_work_twice() -> None:

@@ -7,7 +7,8 @@ from bakery_ops.model.builder import build_graph
 from bakery_ops.model.documents import load
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.quantities import node_size
-from bakery_ops.workflows.capacity import capacity, consumer_rows, growth_rows, lines, phase_rows, prove_on_cluster
+from bakery_ops.rules.capacity.proof import Consumer
+from bakery_ops.workflows.capacity import capacity, growth_rows, lines, phase_rows, prove_on_cluster
 from tests.fakes import FakeCluster
 
 
@@ -35,7 +36,7 @@ def test_the_answer_covers_monitoring_and_growth_when_asked():
     assert answer.fits
     assert answer.monitored.steady.pods == answer.shipped.steady.pods + 1
     assert [row[0] for row in growth_rows(answer.growth)] == ["10", "25", "50", "100"]
-    assert consumer_rows(answer.shipped) == (("web", "1", "1", "1Gi"),)
+    assert answer.shipped.consumers == (Consumer("web", 1, 1000, 2**30),)
 
 
 def test_rows_are_words_and_name_what_would_stay_pending():

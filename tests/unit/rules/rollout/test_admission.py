@@ -7,7 +7,7 @@ from bakery_ops.model.live import Taint
 from bakery_ops.rules.plan import Action
 from bakery_ops.rules.readiness.observation import Machine
 from bakery_ops.rules.rollout import width
-from bakery_ops.rules.rollout.events import Apply, ApplyAccepted, ObjectChanged, ObjectDeleted, PressureSeen, ReplaceJob
+from bakery_ops.rules.rollout.events import Apply, ApplyAccepted, ObjectChanged, ObjectDeleted, ReplaceJob
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.rules.verdict import Applied, Verdict
 from bakery_ops.workflows.rollout_requests import live_object
@@ -252,11 +252,8 @@ def test_one_kill_counts_once_and_an_old_one_not_at_all() -> None:
     assert table.rollout.width == 2, "never narrower than two"
 
 
-def test_pressure_of_the_cluster_narrows_and_a_width_of_one_stays_one() -> None:
+def test_a_width_of_one_stays_one() -> None:
     table = Table(*(node(f"s{index}") for index in range(4)), options=Options(width=1))
-    table.tell(PressureSeen(table.now, "CPU at 93 %"))
-    assert table.rollout.width == 1
-    wide = Table(*(node(f"s{index}") for index in range(4)), options=Options(width=16))
-    wide.tell(PressureSeen(wide.now, "CPU at 93 %"))
-    assert wide.rollout.width == 8
-    assert wide.rollout.width_reason == "CPU at 93 %"
+    table.accept("s0")
+    table.tell(killing(table))
+    assert (len(table.rollout.kills), table.rollout.width) == (1, 1)
