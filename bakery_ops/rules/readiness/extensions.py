@@ -20,8 +20,10 @@ from bakery_ops.rules.readiness.workloads import condition_of
 STATUS_GRACE = 15.0
 
 _FAILED_PHASES = frozenset({"failed", "error"})
-# Reasons are words in one: InstallFailed, ReconcileError, InvalidSpec, AccessDenied.
-_FAILURE = re.compile(r"Fail|Err(or)?(?![a-z])|Invalid|Denied|Forbidden|Unauthorized|Rejected|Exceeded|BackOff|Backoff")
+# Reasons are words in one: InstallFailed, ReconcileError, InvalidSpec, AccessDenied; not FailoverInProgress.
+_FAILURE = re.compile(
+    r"Fail(?!over|ingOver)|Err(or)?(?![a-z])|Invalid|Denied|Forbidden|Unauthorized|Rejected|Exceeded|BackOff|Backoff"
+)
 
 
 def definition(look: Look, live: Generic) -> Reading:
