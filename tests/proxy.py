@@ -32,6 +32,7 @@ from tests.proxy_faults import (
     HalfOpen,
     LoseResponse,
     Outage,
+    Partition,
     Reset,
     Rules,
     Stall,
@@ -92,6 +93,8 @@ class FaultProxy:
         self.killed = threading.Event()
         self.port = 0
         self._loop = asyncio.new_event_loop()
+        self._whole = asyncio.Event()  # not parted
+        self._whole.set()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault-proxy", daemon=True)
         self._server: asyncio.Server | None = None
         self._links: set[_Link] = set()
@@ -159,6 +162,18 @@ class FaultProxy:
         task = self._loop.create_task(self._pass_through(outage))
         self._outages.add(task)
         task.add_done_callback(self._outages.discard)
+
+    def part(self, partition: Partition) -> None:
+        """Begin a partition after its time, and end it after its time."""
+        self._loop.call_later(partition.after, self._whole.clear)
+        self._loop.call_later(partition.after + partition.seconds, self._whole.set)
+
+    async def parted(self) -> bool:
+        """Wait for the end of a partition; whether there was one."""
+        if self._whole.is_set():
+            return False
+        await self._whole.wait()
+        return True
 
     def fall_silent(self, after: float) -> None:
         self._loop.call_later(after, self.stall)
@@ -254,6 +269,8 @@ class _Link:
             return False
         method, target, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ", 2)
         body = [chunk async for chunk in _body(self._reader, head)]
+        if await self._proxy.parted() and self._reader.at_eof():
+            return False  # given up meanwhile: it never arrived
         call = Call(method, target)
         fault = self._proxy.rules.take(call)
         await asyncio.sleep(self._proxy.round_trip / 2)
@@ -274,6 +291,8 @@ class _Link:
             self._proxy.arrange(fault)
         if isinstance(fault, HalfOpen):
             self._proxy.fall_silent(fault.after)
+        if isinstance(fault, Partition):
+            self._proxy.part(fault)
         if isinstance(fault, Tell):
             self._proxy.tell(fault.signal)
         reader = await self._forward(head, body)
@@ -311,6 +330,7 @@ class _Link:
         await asyncio.sleep(later)
         while self.stalled:
             await asyncio.sleep(0.05)
+        await self._proxy.parted()
         self._writer.write(data)
         await self._writer.drain()
 

@@ -111,13 +111,21 @@ class HalfOpen:
 
 
 @dataclass(frozen=True)
+class Partition:
+    """Pass the request on; `after` seconds later nothing passes any more, either way, for so many seconds."""
+
+    seconds: float
+    after: float = 0.0
+
+
+@dataclass(frozen=True)
 class Tell:
     """Send the tool a signal, then pass the request on."""
 
     signal: signal.Signals
 
 
-Fault = Answer | Reset | LoseResponse | Stall | Delay | WatchLines | Outage | HalfOpen | Tell
+Fault = Answer | Reset | LoseResponse | Stall | Delay | WatchLines | Outage | HalfOpen | Partition | Tell
 
 
 @dataclass

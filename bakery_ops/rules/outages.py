@@ -27,6 +27,9 @@ _OF_RUNNING = frozenset(
 )
 """What a container shows that runs and finds nobody."""
 _OF_NODES = frozenset({"Unschedulable", "NodeNotReady", "NetworkNotReady"})
+_OF_PRESSURE = frozenset({"Unschedulable", "Evicted"})
+_NONE_READY, _NONE_TAKES = "has no node that is ready", "has no node that takes new pods"
+_PRESSURES = frozenset({"DiskPressure", "MemoryPressure", "PIDPressure"})
 
 
 class Outage(NamedTuple):
@@ -64,28 +67,62 @@ def _wanted(deployment: Body) -> int:
 
 
 def node_outage(nodes: Iterable[Body]) -> Outage | None:
-    """None while one node at least is ready, or when nobody may look at them."""
-    conditions = {one["metadata"]["name"]: _readiness(one) for one in nodes}
-    if not conditions or any(condition.get("status") == "True" for condition in conditions.values()):
-        return None
+    """None while one node at least is ready and takes pods, or when nobody may look at them."""
+    known = list(nodes)
+    unready = {one["metadata"]["name"]: condition for one in known if (condition := _unreadiness(one)) is not None}
+    pressed = {one["metadata"]["name"]: condition for one in known if (condition := _pressure(one)) is not None}
+    if known and len(unready) == len(known):
+        return Outage(NODES, _NONE_READY, _told(unready))
+    closed = {one["metadata"]["name"] for one in known if _is_closed(one)}
+    if pressed and len(pressed.keys() | unready.keys() | closed) == len(known):
+        return Outage(NODES, _NONE_TAKES, _told(pressed))
+    return None
+
+
+def _told(conditions: Mapping[str, Mapping[str, str]]) -> str:
     name, first = next(iter(sorted(conditions.items())))
     why = ": ".join(part for part in (first.get("reason", ""), one_line(first.get("message", ""))) if part)
     others = f" and {len(conditions) - 1} more" if len(conditions) > 1 else ""
-    return Outage(NODES, "has no node that is ready", f"{name}{others}: {why or 'no condition Ready'}")
+    return f"{name}{others}: {why or 'no condition Ready'}"
 
 
-def _readiness(node: Body) -> Mapping[str, str]:
-    found = (node.get("status") or {}).get("conditions") or []
-    return next((condition for condition in found if condition.get("type") == "Ready"), {})
+def _conditions(node: Body) -> Sequence[Mapping[str, str]]:
+    return (node.get("status") or {}).get("conditions") or ()
+
+
+def _unreadiness(node: Body) -> Mapping[str, str] | None:
+    """The condition Ready, where it is not True; {} where there is none."""
+    found: Mapping[str, str] = next((one for one in _conditions(node) if one.get("type") == "Ready"), {})
+    return None if found.get("status") == "True" else found
+
+
+def _pressure(node: Body) -> Mapping[str, str] | None:
+    """The condition for which the kubelet evicts pods, and the node controller keeps new ones away."""
+    return next(
+        (one for one in _conditions(node) if one.get("type") in _PRESSURES and one.get("status") == "True"), None
+    )
+
+
+def _is_closed(node: Body) -> bool:
+    """Cordoned, or of the control plane: on purpose."""
+    spec: Mapping[str, Any] = node.get("spec") or {}
+    keys = {str(taint.get("key")) for taint in spec.get("taints") or ()}
+    return bool(spec.get("unschedulable")) or "node-role.kubernetes.io/control-plane" in keys
+
+
+def _is_explained(cause: RootCause, found: Outage) -> bool:
+    reasons = {_NONE_READY: _OF_RUNNING | _OF_NODES, _NONE_TAKES: _OF_PRESSURE}.get(found.state, _OF_RUNNING)
+    is_told = bool(cause.evidence) or found.state != _NONE_TAKES
+    return is_told and all(evidence.reason in reasons for evidence in cause.evidence)
 
 
 def explained(causes: Sequence[RootCause], graph: Graph, found: Outage) -> tuple[RootCause, ...]:
     """The causes of a failed rollout during an outage: the outage first, for all that it could explain; the rest stays.
 
-    Only a container that runs can miss a name; what is missing, full or not pulled has a cause of its own.
+    Only a container that runs can miss a name; what is missing, full or not pulled has a cause of its own. And a node
+    under pressure still runs what it runs.
     """
-    reasons = _OF_RUNNING if found.subject == DNS else _OF_RUNNING | _OF_NODES
-    victims = [cause for cause in causes if all(evidence.reason in reasons for evidence in cause.evidence)]
+    victims = [cause for cause in causes if _is_explained(cause, found)]
     if not victims:
         return tuple(causes)
     members = {name for cause in victims for name in cause.members}

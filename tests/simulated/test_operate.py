@@ -57,12 +57,6 @@ def test_a_routine_look_reports_every_check(site: Site, command: str, checks: se
     )
 
 
-def test_a_routine_look_fails_with_what_is_missing(site: Site) -> None:
-    site.kubectl("delete", "configmap", "settings")
-    ended = invoke("health.daily", "--overlay", str(site.overlay), *site.where)
-    assert (ended.returncode, "configmap/settings: is missing" in ended.stdout) == (3, True), ended.stdout
-
-
 def test_a_pod_that_was_evicted_for_a_limit_of_its_own_is_named_by_status_and_verify(site: Site) -> None:
     """F53: the kubelet measures once a minute or so, which is later than a deploy looks on."""
     pod = next(name for name in site.kubectl("get", "pods", "--output", "name").split() if name.startswith("pod/web-"))
@@ -78,3 +72,9 @@ def test_a_pod_that_was_evicted_for_a_limit_of_its_own_is_named_by_status_and_ve
     assert web["message"] == f"1/1 available; 1 pod evicted: {why}"
     checked = invoke("verify", *words)
     assert (checked.returncode, f"{pod}: Evicted: {why}" in checked.stdout) == (0, True), checked.stdout
+
+
+def test_a_routine_look_fails_with_what_is_missing(site: Site) -> None:
+    site.kubectl("delete", "configmap", "settings")
+    ended = invoke("health.daily", "--overlay", str(site.overlay), *site.where)
+    assert (ended.returncode, "configmap/settings: is missing" in ended.stdout) == (3, True), ended.stdout

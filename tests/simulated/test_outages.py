@@ -57,6 +57,40 @@ def test_a_store_that_stalls_is_waited_for(lonely: SandboxStatus, tmp_path: Path
     assert len(pods.split()) == len(jobs), pods
 
 
+FULL = {
+    "status": {
+        "conditions": [
+            {
+                "type": "DiskPressure",
+                "status": "True",
+                "reason": "KubeletHasDiskPressure",
+                "message": "kubelet has disk pressure",
+            }
+        ]
+    }
+}
+
+
+def test_the_only_node_whose_disk_is_full_is_the_one_cause(lonely: SandboxStatus, tmp_path: Path) -> None:
+    """F33: its taint keeps every new pod away; the scheduler's own words do not say which taint it is."""
+    items = small_platform(random.Random(7), "full")
+    (tmp_path / "platform.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    words = ["--overlay", str(tmp_path), "--namespace", "full", "--context", lonely.context]
+    (node,) = kubectl(lonely.kubeconfig, "get", "nodes", "--output", "name").split()
+
+    def fills_up() -> None:
+        kubectl(lonely.kubeconfig, "patch", node, "--subresource=status", "--patch", json.dumps(FULL))
+        kubectl(
+            lonely.kubeconfig, "wait", node, "--for=jsonpath={.spec.taints[0].key}=node.kubernetes.io/disk-pressure"
+        )
+
+    ended = deploy(words, after="plan:", act=fills_up, freeze=True, env={"BAKERY_DEADLINE": "20s"})
+    (sentence,) = ended.sentences
+    said = "KubeletHasDiskPressure: kubelet has disk pressure; blocks "
+    assert sentence.startswith(f"the cluster has no node that takes new pods: {node.removeprefix('node/')}: {said}")
+    assert ended.code == 70, ended.progress
+
+
 def test_the_only_node_that_goes_is_the_one_cause(lonely: SandboxStatus, tmp_path: Path) -> None:
     """F31: one sentence, about it, with its own reason."""
     items = small_platform(random.Random(7), "lonely")

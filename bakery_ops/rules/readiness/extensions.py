@@ -23,8 +23,10 @@ STATUS_GRACE = 15.0
 _UNANSWERED = "FailedDiscoveryCheck"
 
 _FAILED_PHASES = frozenset({"failed", "error"})
-# Reasons are words in one: InstallFailed, ReconcileError, InvalidSpec, AccessDenied.
-_FAILURE = re.compile(r"Fail|Err(or)?(?![a-z])|Invalid|Denied|Forbidden|Unauthorized|Rejected|Exceeded|BackOff|Backoff")
+# Reasons are words in one: InstallFailed, ReconcileError, InvalidSpec, AccessDenied; not FailoverInProgress.
+_FAILURE = re.compile(
+    r"Fail(?!over|ingOver)|Err(or)?(?![a-z])|Invalid|Denied|Forbidden|Unauthorized|Rejected|Exceeded|BackOff|Backoff"
+)
 
 
 def definition(look: Look, live: Generic) -> Reading:

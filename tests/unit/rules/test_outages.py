@@ -59,6 +59,34 @@ def test_a_cluster_without_a_ready_node_says_what_the_first_of_them_says() -> No
     assert node_outage([]) is None
 
 
+def pressed(name: str) -> dict[str, Any]:
+    found = machine(name, "True")
+    full = {"type": "DiskPressure", "status": "True", "reason": "KubeletHasDiskPressure", "message": "disk is full"}
+    found["status"]["conditions"].append(full)
+    return found
+
+
+def test_a_cluster_all_of_whose_nodes_are_full_says_so_unless_one_takes_pods() -> None:
+    """F33"""
+    said = "the cluster has no node that takes new pods: node-1: KubeletHasDiskPressure: disk is full"
+    cordoned = {**machine("node-2", "True"), "spec": {"unschedulable": True}}
+    control = {**machine("node-3", "True"), "spec": {"taints": [{"key": "node-role.kubernetes.io/control-plane"}]}}
+    assert str(node_outage([pressed("node-1")])) == said
+    assert str(node_outage([cordoned, control, machine("node-4", "False"), pressed("node-1")])) == said
+    assert node_outage([pressed("node-1"), machine("node-2", "True")]) is None
+    assert node_outage([cordoned, control]) is None
+
+
+def test_full_nodes_explain_what_finds_no_place_or_loses_it_and_not_what_fails_by_itself() -> None:
+    """F33"""
+    graph = Graph([node("web"), node("shop"), node("db"), node("seed")])
+    found = node_outage([pressed("node-1")])
+    assert found is not None
+    causes = explained(failing(graph, web="Unschedulable", shop="Evicted", db="CrashLoopBackOff"), graph, found)
+    assert [cause.node for cause in causes] == ["the cluster", "db", "seed"]
+    assert set(causes[0].members) == {"web", "shop"}
+
+
 def test_a_cluster_without_a_ready_node_explains_pods_that_no_node_takes_and_keeps_its_command() -> None:
     graph = Graph([node("web"), node("shop")])
     found = Outage(NODES, "has no node that is ready", "node-1: KubeletNotReady")
