@@ -136,9 +136,9 @@ FAULTS = (
     ),
     Fault(
         "unschedulable",
-        r"no place at all for web.*",
+        r"no place (for \d+ pods? of|at all for) web.*",
         "",
-        (r"Insufficient cpu|no place at all|does not fit",),
+        (r"Insufficient cpu|no place|does not fit",),
         exit_code=4,
     ),
     Fault(

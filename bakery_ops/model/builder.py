@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from bakery_ops.errors import UsageError
-from bakery_ops.model import declared, inference, stages
+from bakery_ops.model import declared, hooks, inference, stages
 from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node, find_cycle
+from bakery_ops.model.hooks import Moment
 from bakery_ops.model.makers import Makers
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.naming import Names
@@ -57,6 +59,7 @@ def build(manifests: Sequence[Manifest]) -> Built:
     _inferred(world)
     _migrations(world)
     _made_later(world)
+    _hooks(world)
     _stages(world)
     nodes = (draft.node() for draft in world.drafts.values())
     return Built(Graph(nodes), tuple(world.problems), tuple(world.notes))
@@ -291,6 +294,24 @@ def _made_later(world: _World) -> None:
                 if not _reaches(world, name, draft.name):
                     draft.needs.add(name)
                     break
+
+
+def _hooks(world: _World) -> None:
+    """Workloads that run before all others, or after them, by their weights; what refers the other way wins."""
+    of: dict[Moment, list[Manifest]] = {moment: [] for moment in Moment}
+    for manifest in world.manifests:
+        if manifest.ref.is_workload:
+            of[hooks.moment(manifest)].append(manifest)
+    plain = of.pop(Moment.WITH_ALL)
+    for moment, members in of.items():
+        by_weight = [[*group] for _, group in groupby(sorted(members, key=hooks.weight), key=hooks.weight)]
+        turns = [*by_weight, plain] if moment is Moment.BEFORE else [plain, *by_weight]
+        for earlier, later in pairwise(turns):
+            for manifest in later:
+                draft = world.draft(manifest)
+                edges = draft.after if earlier is plain and moment is Moment.APPLIED else draft.needs
+                names = (world.names.of[each.ref] for each in earlier)
+                edges.update(name for name in names if not _reaches(world, name, draft.name))
 
 
 def _stages(world: _World) -> None:

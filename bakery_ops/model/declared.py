@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from bakery_ops.model import hooks
 from bakery_ops.model.contract import PART_OF, PLATFORM, WAIT_PREFIX, WAITS_FOR
+from bakery_ops.model.hooks import Moment
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.references import listed
 
@@ -53,12 +55,15 @@ def depends_on(manifest: Manifest) -> Iterator[tuple[ObjectRef | None, str]]:
 
 
 def waves(manifests: Sequence[Manifest]) -> Iterator[tuple[Manifest, Sequence[Manifest]]]:
-    """Each object of an Argo CD sync wave with the objects of the wave before it; nothing when no object names one."""
+    """Each object of an Argo CD sync wave with the objects of the wave before it; nothing when no object names one.
+
+    The waves of what runs before or after the others are apart from theirs.
+    """
     if not any(SYNC_WAVE in manifest.annotations for manifest in manifests):
         return
-    by_wave: dict[int, list[Manifest]] = {}
+    by_wave: dict[tuple[Moment, int], list[Manifest]] = {}
     for manifest in manifests:
-        by_wave.setdefault(_wave(manifest), []).append(manifest)
+        by_wave.setdefault((hooks.moment(manifest), _wave(manifest)), []).append(manifest)
     ordered = [by_wave[wave] for wave in sorted(by_wave)]
     for earlier, later in pairwise(ordered):
         for manifest in later:

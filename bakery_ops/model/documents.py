@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from bakery_ops.errors import TargetRefused, UsageError
-from bakery_ops.model import kinds, yaml_text
+from bakery_ops.model import hooks, kinds, yaml_text
 from bakery_ops.model.content import canonical
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.shapes import misshapen
@@ -16,8 +16,6 @@ from bakery_ops.model.shapes import misshapen
 MAX_OBJECT = 1024 * 1024
 """Bytes of JSON. etcd refuses a request above 1.5 MiB, and the server's own additions need room."""
 
-_HELM_HOOK = "helm.sh/hook"
-_DEPLOY_HOOKS = frozenset({"pre-install", "post-install", "pre-upgrade", "post-upgrade", "crd-install"})
 _SHOWN = 50
 _SOURCE = re.compile(r"^---[ \t]*\r?\n# Source: (.+?)\r?$", re.MULTILINE)
 
@@ -60,8 +58,8 @@ def read(text: str, source: str, *, namespace: str) -> Documents:
         wrong = _wrong(body)
         if wrong:
             problems += [f"{where}: {what}" for what in wrong]
-        elif hook := _hook_of_another_moment(body):
-            notes.append(f"{where}: a Helm hook for {hook}, which is no part of a deploy, was skipped{_identity(body)}")
+        elif hook := hooks.of_another_moment(body["metadata"].get("annotations") or {}):
+            notes.append(f"{where}: {hook}, which is no part of a deploy, was skipped{_identity(body)}")
         else:
             manifests.append(_manifest(body, where, namespace, scopes))
     problems += _twice(manifests)
@@ -137,13 +135,6 @@ def _wrong(body: Any) -> list[str]:
         if len(canonical(body)) > MAX_OBJECT:
             wrong.append(f"the object is larger than 1 MiB, which the cluster's store does not take{identity}")
     return wrong
-
-
-def _hook_of_another_moment(body: Mapping[str, Any]) -> str:
-    """The Helm hook of an object that an install or upgrade does not create (a test, a clean-up), or ""."""
-    hooks = (body["metadata"].get("annotations") or {}).get(_HELM_HOOK)
-    moments = {moment.strip() for moment in hooks.split(",")} if isinstance(hooks, str) else set()
-    return "" if moments & _DEPLOY_HOOKS else ", ".join(sorted(moments - {""}))
 
 
 def _called(value: Any) -> str:

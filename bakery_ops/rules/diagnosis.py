@@ -14,6 +14,11 @@ from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.words import one_line
 from bakery_ops.rules.verdict import Evidence, Verdict
 
+# The words of Go's HTTP client, which every container runtime pulls with: the request, then what came of the way there.
+_UNREACHED = re.compile(
+    r'(?:Head|Get) "?https?://(?P<host>[^/"\s]+)[^"\s]*"?: (?P<why>dial .*|.*(?:i/o timeout|TLS handshake timeout).*)'
+)
+
 
 class Condition(NamedTuple):
     """How one node stands, as far as the diagnosis looks.
@@ -36,9 +41,9 @@ class RootCause:
     """One independent cause.
 
     Attributes:
-        node: The node's name; of a merged cause the missing object ("secret/redis-tls").
-        state: "is down", "has failed", "is failing", "is held", "is not ready yet"; "is missing" of a merged cause,
-            "refuses 6 objects" of the API server.
+        node: The node's name; of a merged cause the missing object ("secret/redis-tls") or the registry asked in vain.
+        state: "is down", "has failed", "is failing", "is held", "is not ready yet"; of a merged cause "is missing" or
+            "cannot be reached"; "refuses 6 objects" of the API server.
         reason, message: Of the worst own evidence; the message is one line. Without evidence the reason is "".
         blocked: Names of the other nodes whose walk reaches this root, in graph order.
         counts: How many of them per stage; objects that start no containers are in `blocked` only.
@@ -164,26 +169,49 @@ def _merge(graph: Graph, causes: list[RootCause]) -> list[RootCause]:
         if len(sharing) >= 2:
             taken.update(cause.node for cause in sharing)
             merged.append(_missing(graph, ref, sharing))
-    return merged + [cause for cause in causes if cause.node not in taken]
+    return _out_of_reach(graph, merged + [cause for cause in causes if cause.node not in taken])
+
+
+def _out_of_reach(graph: Graph, causes: list[RootCause]) -> list[RootCause]:
+    """Roots whose images no cluster node gets at become one: each of them would say the same of the network."""
+    hosts = {cause.node: found for cause in causes if (found := _registry_asked(cause)) is not None}
+    sharing = [cause for cause in causes if cause.node in hosts]
+    if len(sharing) < 2:
+        return causes
+    first, *_ = _sorted(graph, sharing)
+    names = sorted({found["host"] for found in hosts.values()})
+    called = f"image {'registry' if len(names) == 1 else 'registries'} {', '.join(names)}"
+    one = _joined(graph, sharing, node=called, state="cannot be reached", message=hosts[first.node]["why"])
+    return [one, *(cause for cause in causes if cause.node not in hosts)]
+
+
+def _registry_asked(cause: RootCause) -> re.Match[str] | None:
+    if cause.reason != "ErrImagePull" or len({evidence.reason for evidence in cause.evidence}) != 1:
+        return None
+    return _UNREACHED.search(cause.message)
 
 
 def _missing(graph: Graph, ref: ObjectRef, sharing: list[RootCause]) -> RootCause:
-    members = _ordered(graph, {cause.node for cause in sharing})
-    blocked = {name for cause in sharing for name in cause.blocked} | set(members)
-    first = min(sharing, key=lambda cause: members.index(cause.node))
+    first, *_ = _sorted(graph, sharing)
     shown = next(evidence for evidence in first.evidence if ref in evidence.names)
+    told = (shown, *(evidence for evidence in first.evidence if evidence is not shown))
+    joined = _joined(graph, sharing, node=str(ref), state="is missing", message=one_line(shown.message))
+    return replace(joined, reason=shown.reason, evidence=told)
+
+
+def _sorted(graph: Graph, causes: list[RootCause]) -> list[RootCause]:
+    members = _ordered(graph, {cause.node for cause in causes})
+    return sorted(causes, key=lambda cause: members.index(cause.node))
+
+
+def _joined(graph: Graph, sharing: list[RootCause], *, node: str, state: str, message: str) -> RootCause:
+    """One cause for all of `sharing`, with the evidence of the first of them in the graph's order."""
+    members = _ordered(graph, {cause.node for cause in sharing})
+    blocked, counts = tallied(graph, {name for cause in sharing for name in cause.blocked} | set(members))
     worst = max((cause.verdict for cause in sharing), key=lambda verdict: verdict.severity)
+    first, *_ = _sorted(graph, sharing)
     return replace(
-        first,
-        node=str(ref),
-        verdict=worst,
-        state="is missing",
-        reason=shown.reason,
-        message=one_line(shown.message),
-        evidence=(shown, *(evidence for evidence in first.evidence if evidence is not shown)),
-        blocked=_ordered(graph, blocked),
-        counts=_counts(graph, blocked),
-        members=members,
+        first, node=node, verdict=worst, state=state, message=message, blocked=blocked, counts=counts, members=members
     )
 
 

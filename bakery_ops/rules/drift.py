@@ -23,6 +23,9 @@ _UNTRACKED_METADATA = frozenset(
     {"name", "namespace", "creationTimestamp", "managedFields", "resourceVersion", "uid", "generation", "selfLink"}
 )
 _UNTRACKED = frozenset({"apiVersion", "kind", "status"})
+# What the server never lets anyone own: a Secret's values are written by another field, a request for a certificate
+# keeps its spec for good (Kubernetes, certificates strategy, GetResetFields).
+_UNOWNED = {"Secret": frozenset({"data", "stringData"}), "CertificateSigningRequest": frozenset({"spec"})}
 
 
 class Drift(NamedTuple):
@@ -63,7 +66,7 @@ def _is_apply_of(entry: Mapping[str, Any], manager: str, api_version: str) -> bo
 
 
 def _tracked(manifest: Manifest) -> dict[str, Any]:
-    untracked = _UNTRACKED | ({"data", "stringData"} if manifest.ref.kind == "Secret" else frozenset())
+    untracked = _UNTRACKED | _UNOWNED.get(manifest.ref.kind, frozenset())
     body = {key: value for key, value in manifest.body.items() if key not in untracked}
     metadata = {key: value for key, value in (body.get("metadata") or {}).items() if key not in _UNTRACKED_METADATA}
     return {**body, "metadata": metadata}

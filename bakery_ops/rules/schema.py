@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +22,7 @@ _TYPES: Mapping[str, type | tuple[type, ...]] = {
     "null": type(None),
 }
 _ANYTHING: _Schema = {}
+_NUMBER = re.compile(r"v(\d+)\w*$")
 
 
 class Schemas:
@@ -48,8 +50,13 @@ class Schemas:
         return group in self._groups or group == "extensions"
 
     def versions(self, kind: str) -> Sequence[str]:
-        """apiVersions that serve `kind`, stable ones first."""
-        return sorted(self._versions.get(kind, ()), key=lambda each: ("beta" in each, "alpha" in each, each))
+        """apiVersions that serve `kind`: stable before others, then the newest, which holds what older ones do."""
+
+        def age(version: str) -> tuple[bool, bool, int, str]:
+            number = _NUMBER.search(version)
+            return "beta" in version, "alpha" in version, -int(number[1]) if number else 0, version
+
+        return sorted(self._versions.get(kind, ()), key=age)
 
     def resolved(self, schema: _Schema) -> _Schema:
         reference = schema.get("$ref")

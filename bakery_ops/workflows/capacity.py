@@ -62,7 +62,7 @@ def capacity(
     )
 
 
-_SHORTAGES = ("insufficient", "too many pods", "there is no node")
+_SHORTAGES = ("cpu", "memory", "too many pods", "there is no node")
 _SHOWN = 5
 
 
@@ -89,14 +89,15 @@ def _placeless(report: CapacityReport) -> Iterator[str]:
     for name, count, reason in report.steady.unplaced[:_SHOWN]:
         yield f"no place for {amount(count, 'pod')} of {name}: {reason}"
     reasons = {name: reason for row in report.phases for name, _, reason in row.unplaced}
-    yield from (f"no place at all for {name}: {reasons[name]}" for name in report.never)
+    told = {name for name, _, _ in report.steady.unplaced}
+    yield from (f"no place at all for {name}: {reasons[name]}" for name in report.never if name not in told)
 
 
 def _remedy(report: CapacityReport) -> str:
-    """What would help: a larger node does not where selectors, taints or ports keep pods away."""
+    """What would help: a larger node does not where selectors, taints, ports or devices keep pods away."""
     reasons = {reason for row in report.phases for _, _, reason in row.unplaced}
     if reasons and not report.problems and not any(short in reason for reason in reasons for short in _SHORTAGES):
-        return "correct the selector, affinity, toleration or port of what is named above, or the labels of a node"
+        return "change what keeps the pods named above from every node, or bring a node that takes them"
     return report.advice[-1] if report.advice else "invoke capacity"
 
 

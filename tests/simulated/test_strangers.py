@@ -56,7 +56,9 @@ SETS = {
     "bazaar": Stranger(
         "bazaar", ("bazaar-front", "bazaar-back"), (("queue", "api"),), ("all.yaml", "name: unused", "configmap/unused")
     ),
-    "signer": Stranger("signer", ("signer",), (("gate-sign", "gate"),), ("gate.yaml", "name: smoke", "pod/smoke")),
+    "signer": Stranger(
+        "signer", ("signer",), (("gate-sign", "gate"),), ("gate.yaml", "ingressClassName: signer", "ingress/gate")
+    ),
 }
 
 

@@ -293,6 +293,42 @@ def test_a_claim_comes_after_the_volumes_of_its_class():
     assert "persistentvolume/signer-audit" in graph["persistentvolumeclaim/audit"].after
 
 
+def hooked(name, hook, kind="Job", weight="0", tool="helm.sh/hook", **more):
+    return pods(kind, name, image=name, annotations={tool: hook, "helm.sh/hook-weight": weight}, **more)
+
+
+def test_hooks_run_before_all_workloads_or_when_they_are_applied_in_the_order_of_their_weights():
+    graph = build_graph(
+        manifests(
+            hooked("second", "pre-install,pre-upgrade", weight="1"),
+            hooked("first", "pre-install", weight="-5"),
+            hooked("last", "post-install"),
+            hooked("any", "post-install,pre-upgrade"),
+            pods("Deployment", "web"),
+            pods("StatefulSet", "db"),
+        )
+    )
+    assert graph["second"].needs == {"first"}
+    assert graph["web"].needs == graph["db"].needs == {"second"}
+    assert (graph["last"].needs, graph["last"].after) == (set(), {"web", "db", "any"})
+
+
+def test_argo_cds_hooks_wait_until_all_is_ready():
+    argo = "argocd.argoproj.io/hook"
+    ready, before = hooked("smoke", "PostSync", tool=argo), hooked("migrate", "PreSync", tool=argo)
+    graph = build_graph(manifests(ready, before, pods("Deployment", "web")))
+    assert (graph["smoke"].needs, graph["web"].needs) == ({"web"}, {"migrate"})
+    late = pods("Deployment", "late", annotations={"argocd.argoproj.io/sync-wave": "2"})
+    graph = build_graph(manifests(ready, before, pods("Deployment", "web"), late))
+    assert (graph["smoke"].needs, graph["late"].needs) == ({"late", "web"}, {"web", "migrate"})
+
+
+def test_a_hook_that_uses_a_workload_of_the_set_does_not_keep_that_one_waiting():
+    job = hooked("prepare", "pre-install", env=[{"name": "DB_HOST", "value": "db"}])
+    graph = build_graph(manifests(job, pods("Deployment", "db"), service("db"), pods("Deployment", "web")))
+    assert (graph["prepare"].needs, graph["db"].needs, graph["web"].needs) == ({"db"}, set(), {"prepare"})
+
+
 def claimant(name="web", **more):
     volume = {"name": "v", "secret": {"secretName": "web-tls"}}
     return pods("Deployment", name, spec={"volumes": [volume], **more})

@@ -200,3 +200,20 @@ def test_what_helm_creates_only_for_a_test_or_a_removal_is_no_part_of_a_deploy(h
     found = read(f"{text}---\n{text.replace('name: p', 'name: q').replace('helm.sh/hook', 'x')}", "r", namespace="n")
     assert [manifest.ref.name for manifest in found.manifests] == (["p", "q"] if kept else ["q"])
     assert bool(found.notes) is not kept
+
+
+@pytest.mark.parametrize(
+    ("hooks", "note"),
+    [
+        ("SyncFail", "an Argo CD hook for SyncFail"),
+        ("Skip", "an Argo CD hook for Skip"),
+        ("PostDelete", "an Argo CD hook for PostDelete"),
+        ("PreSync", ""),
+        ("Sync,SyncFail", ""),
+    ],
+)
+def test_what_argo_cd_creates_only_when_a_deploy_has_failed_is_no_part_of_one(hooks: str, note: str) -> None:
+    text = "apiVersion: v1\nkind: Pod\nmetadata: {name: %s, annotations: {argocd.argoproj.io/hook: '%s'}}\n"
+    found = read(f"{text % ('p', hooks)}---\n{text % ('q', 'Sync')}", "r", namespace="n")
+    assert [manifest.ref.name for manifest in found.manifests] == (["q"] if note else ["p", "q"])
+    assert [each.split(", which")[0] for each in found.notes] == ([f"r:1: {note}"] if note else [])

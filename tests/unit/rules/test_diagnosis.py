@@ -114,6 +114,37 @@ def test_roots_that_name_one_missing_secret_become_that_secret() -> None:
     assert cause.members == ("auth-service", "orders-service")
 
 
+def unpulled(image: str, why: str) -> Condition:
+    host, _, name = image.partition("/")
+    request = f'Head "https://{host}/v2/{name}/manifests/1": {why}'
+    message = f'failed to pull and unpack image "{image}:1": failed to resolve reference "{image}:1": {request}'
+    evidence = Evidence(EvidenceClass.TRANSIENT, "ErrImagePull", message, "pod/x")
+    return Condition(Verdict.FAILING, "", evidence=(evidence,))
+
+
+UNREACHABLE = "dial tcp: lookup r.example.org on 10.0.0.2:53: dial udp 10.0.0.2:53: connect: network is unreachable"
+
+
+def test_roots_whose_images_lie_out_of_reach_become_the_registry() -> None:
+    graph = Graph([node("api"), node("db", "StatefulSet"), node("web", needs=["api"])])
+    stands = {"api": unpulled("r.example.org/api", UNREACHABLE), "db": unpulled("r.example.org/db", UNREACHABLE)}
+    (cause,) = roots(graph, stands | {"web": blocked("api")})
+    assert cause.sentence == (
+        f"image registry r.example.org cannot be reached: ErrImagePull: {UNREACHABLE}; blocks 3 services"
+    )
+    assert (cause.members, cause.evidence[0].subject, cause.verdict) == (("api", "db"), "pod/x", Verdict.FAILING)
+    two = roots(graph, stands | {"db": unpulled("q.example.org/db", "net/http: TLS handshake timeout"), "web": READY})
+    assert [each.node for each in two] == ["image registries q.example.org, r.example.org"]
+
+
+def test_an_image_that_is_not_there_or_a_single_one_out_of_reach_keeps_its_own_cause() -> None:
+    graph = Graph([node("api"), node("db")])
+    absent = unpulled("r.example.org/db", "not found")
+    stands = {"api": unpulled("r.example.org/api", UNREACHABLE), "db": absent}
+    assert [each.node for each in roots(graph, stands)] == ["api", "db"]
+    assert [each.node for each in roots(graph, stands | {"db": READY})] == ["api"]
+
+
 def test_one_node_that_misses_a_secret_is_the_root_itself() -> None:
     graph = Graph([node("auth-service"), node("orders-service")])
     found = roots(graph, {"auth-service": failed("R", "m", "one"), "orders-service": failed("R", "m", "other")})

@@ -156,6 +156,17 @@ HARMLESS: list[Any] = [
 ]
 
 
+def test_a_field_that_the_server_lets_nobody_own_is_no_drift() -> None:
+    """A CertificateSigningRequest as the server keeps it: the spec stands, and no entry of managedFields holds it."""
+    item = node("login", "CertificateSigningRequest", spec={"request": "LS0t", "signerName": "example.org/client"})
+    item.manifest.body["metadata"]["labels"] = {"app": "web"}
+    entry = {**OWNED, "apiVersion": item.manifest.api_version, "fieldsV1": {"f:metadata": {"f:labels": {"f:app": {}}}}}
+    live = {"metadata": {"managedFields": [entry]}, "spec": item.manifest.spec}
+    assert drift(item.manifest, live) == ()
+    entry["fieldsV1"] = {}
+    assert [each.path for each in drift(item.manifest, live)] == ["metadata.labels.app"]
+
+
 @runs(200)
 @given(st.integers(0, 2**32))
 def test_edits_of_our_fields_are_drift_and_additions_of_others_are_not(seed: int) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from bakery_ops.errors import UsageError
 from bakery_ops.model import yaml_text
+from bakery_ops.model.documents import load
 from bakery_ops.tools import process
 from bakery_ops.tools.kustomize import kustomize_argv, left_out, render_overlay
 
@@ -198,6 +199,7 @@ def test_a_directory_without_manifests_is_refused(tmp_path: Path) -> None:
         ("a.yaml", b"a: " + b"[" * 100_000 + b"]" * 100_000, "a.yaml:1:203: nested deeper than 200 levels"),
         ("a.json", b"[" * 100_000 + b"]" * 100_000, "a.json:1:1: nested too deeply"),
         ("a.json", b'{\n"kind": NaN}', "a.json:2:9: NaN is no JSON"),
+        ("a.json", b"{}\n{} more", "a.json:2:4: Expecting value"),
     ],
 )
 def test_a_plain_file_that_is_not_yaml_is_named_with_its_place(
@@ -209,6 +211,17 @@ def test_a_plain_file_that_is_not_yaml_is_named_with_its_place(
     with pytest.raises(UsageError) as caught:
         render_overlay(tmp_path)
     assert [line[: len(message)] for line in caught.value.details] == [message]
+
+
+def test_a_json_file_may_hold_several_objects_one_after_the_other(tmp_path: Path) -> None:
+    """As kubectl reads it, and as `kubectl get -o json` of several files joined by `cat` looks."""
+    service = '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "%s"}}'
+    write(tmp_path, {"a.json": f"{service % 'a'}\n{service % 'b'}{service % 'c'}\n", "b.json": service % "d"})
+    assert names(render_overlay(tmp_path)) == ["a", "b", "c", "d"]
+    write(tmp_path, {"a.json": f'{service % "a"}\n\n{{"kind": "Service"}}\n'})
+    with pytest.raises(UsageError) as caught:
+        load(render_overlay(tmp_path), "render", namespace="shop")
+    assert caught.value.details[0].startswith("a.json:3: apiVersion is missing")
 
 
 def test_all_files_that_cannot_be_read_are_named_at_once(tmp_path: Path) -> None:

@@ -100,7 +100,18 @@ def test_a_pod_that_no_node_is_meant_for_is_named_with_the_reason_and_no_larger_
     with pytest.raises(PreflightRefused) as caught:
         prove_on_cluster(World().cluster, build_graph(manifests(deployment("web"), picky)))
     assert "no place for 1 pod of picky: node selector or affinity does not match" in caught.value.details
-    assert "labels of a node" in caught.value.remedy
+    assert "bring a node that takes them" in caught.value.remedy
+
+
+def test_a_device_that_no_node_has_is_named_once():
+    picky = deployment("picky")
+    picky["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"]["example.org/gpu"] = 1
+    with pytest.raises(PreflightRefused) as caught:
+        prove_on_cluster(World().cluster, build_graph(manifests(picky)))
+    assert [line for line in caught.value.details if "picky" in line] == [
+        "no place for 1 pod of picky: insufficient example.org/gpu"
+    ]
+    assert "bring a node that takes them" in caught.value.remedy
 
 
 def test_a_shortage_is_named_with_its_workload_and_what_is_largest():

@@ -467,6 +467,13 @@ def test_permissions_in_a_namespace_of_the_clusters_own_are_what_operators_bring
     assert (found.rule, found.severity) == ("protected-namespace", Severity.REFUSED)
 
 
+def test_what_is_no_longer_served_is_to_be_written_in_the_newest_stable_version():
+    target = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}
+    scaler = body("HorizontalPodAutoscaler", "x", "autoscaling/v2beta2", spec={"scaleTargetRef": target})
+    found = next(each for each in judge(clean() | {"x": scaler}).findings if each.rule == "api-version")
+    assert found.remedy == "write apiVersion: autoscaling/v2"
+
+
 def test_an_object_that_names_the_clusters_namespace_itself_is_not_moved_by_the_flag():
     bodies = clean()
     put("settings.metadata.namespace", "default")(bodies)
