@@ -12,6 +12,9 @@ from bakery_ops.model.graph import Graph
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.verdict import Evidence, Verdict
 
+LATE = "is not ready yet"
+"""The state of a cause that only took too long: nothing is known to be wrong with it."""
+
 
 class Condition(NamedTuple):
     """How one node stands, as far as the diagnosis looks.
@@ -145,7 +148,7 @@ def _state(kind: str, is_workload: bool, condition: Condition) -> str:
         return "is down" if is_workload and kind != "Job" else "has failed"
     if condition.verdict is Verdict.FAILING:
         return "is failing"
-    return "is not ready yet"
+    return LATE
 
 
 def _merge(graph: Graph, causes: list[RootCause]) -> list[RootCause]:
