@@ -14,7 +14,7 @@ from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.opened import Opened, open_platform
 from bakery_ops.bootstrap.outcomes import EXIT
 from bakery_ops.bootstrap.recording import recording_of, require_resumable
-from bakery_ops.bootstrap.session import REPOSITORY, lock_seconds
+from bakery_ops.bootstrap.session import REPOSITORY, lock_seconds, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
@@ -60,6 +60,8 @@ def deploy(
     terminal = terminal or terminal_for(options.output)
     reports = destinations(options.report_file)
     _require_consistent(options)
+    if opening is None and not options.dry_run and (options.engine or resolve(options.target).engine) == "skaffold":
+        process.find("skaffold")  # said when secrets were made already, it would be exit 64 after a contact
     opened = (opening or open_platform)(
         options.target, terminal, start=not options.dry_run, only=options.only, reads_only=options.dry_run
     )

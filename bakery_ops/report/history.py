@@ -80,6 +80,16 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     return found
 
 
+def list_document(root: Path) -> dict[str, Any]:
+    """The same for programs."""
+    rows = [_row(run) for run in reversed(known(root)[-_SHOWN:])]
+    runs = [
+        {"run": run, "outcome": outcome, "seconds": float(took) if took else None, "where": where, "cause": cause}
+        for run, outcome, took, where, cause in rows
+    ]
+    return {"apiVersion": schema.API_VERSION, "kind": "RunList", "runs": runs}
+
+
 def show_list(terminal: Terminal, root: Path) -> None:
     """The last runs, newest first. A damaged report is a row too: the others must be found all the same."""
     rows = [_row(run) for run in reversed(known(root)[-_SHOWN:])]
