@@ -7,13 +7,14 @@ import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from functools import partial
 
 from bakery_ops.bootstrap import clusters, images
 from bakery_ops.bootstrap import credentials as credentials_commands
 from bakery_ops.bootstrap.opened import Opened, open_platform
 from bakery_ops.bootstrap.outcomes import EXIT
 from bakery_ops.bootstrap.recording import recording_of, require_resumable
-from bakery_ops.bootstrap.session import REPOSITORY, lock_seconds
+from bakery_ops.bootstrap.session import REPOSITORY, lock_seconds, resolve
 from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
@@ -27,6 +28,7 @@ from bakery_ops.options import DeployOptions, Target
 from bakery_ops.report import plans
 from bakery_ops.report.deploys import document, stopped
 from bakery_ops.report.events import Begun
+from bakery_ops.report.forecast import of_past
 from bakery_ops.report.hints import Way, hints
 from bakery_ops.report.runs import RunFolder, new_id
 from bakery_ops.report.telling import Ending, Teller, destinations, introduce, terminal_for
@@ -47,11 +49,18 @@ from bakery_ops.workflows.unchanged import Quick
 _WIDTH = 16
 
 
-def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None) -> ExitCode:
-    """Deploy, print the summary, and leave `runs/<id>/` behind. `opening` brings something else than a render."""
-    terminal = terminal_for(options.output)
+def deploy(
+    options: DeployOptions, opening: Callable[..., Opened] | None = None, terminal: Terminal | None = None
+) -> ExitCode:
+    """Deploy, print the summary, and leave `runs/<id>/` behind. `opening` brings something else than a render.
+
+    `terminal`: the command's own, whose clock goes on, when the deploy is only part of it.
+    """
+    terminal = terminal or terminal_for(options.output)
     reports = destinations(options.report_file)
     _require_consistent(options)
+    if opening is None and not options.dry_run and (options.engine or resolve(options.target).engine) == "skaffold":
+        process.find("skaffold")  # said when secrets were made already, it would be exit 64 after a contact
     opened = (opening or open_platform)(
         options.target, terminal, start=not options.dry_run, only=options.only, reads_only=options.dry_run
     )
@@ -74,7 +83,8 @@ def deploy(options: DeployOptions, opening: Callable[..., Opened] | None = None)
 
         with teller.stopping(lambda error: (stopped(error, run()), ending(error.exit_code))):
             ports = _ports(opened, terminal, options.engine)
-            with teller.progress() as progress:
+            forecast = partial(of_past, REPOSITORY / "runs", profile.name, opened.place.context)
+            with teller.progress(forecast) as progress:
                 watchers = Watchers(progress, teller.fact, teller.record)
                 report = deploy_platform(opened.graph, _wishes(options, opened), ports, watchers)
         code = EXIT[report.outcome]

@@ -55,6 +55,7 @@ def capacity(target: Target, node: Sequence[str], growth: bool) -> ExitCode:
     terminal = Terminal()
     profile = resolve(target)
     sizes = [node_size(text) for text in node or profile.nodes or (_DEFAULT_NODE,)]
+    terminal.say(f"packing {profile.overlay}, phase by phase")  # which takes some seconds
     manifests = render(profile).manifests
     answer = prove_capacity(manifests, sizes, monitoring=_monitoring(profile), growth=growth)
     report = answer.shipped

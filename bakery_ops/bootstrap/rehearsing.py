@@ -17,6 +17,7 @@ from bakery_ops.model.builder import build_graph
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.words import unknown
 from bakery_ops.options import DeployOptions, RehearseOptions, Target
+from bakery_ops.report.telling import terminal_for
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.sandbox import lifecycle
 from bakery_ops.sandbox.failures import MODES
@@ -31,7 +32,7 @@ def rehearse(options: RehearseOptions) -> ExitCode:
 
     Raises: UsageError before anything is started: a fault, a workload or a size that is none; whatever a deploy raises.
     """
-    terminal = Terminal(outlives_reader=True)  # the nodes are there to be removed, whoever still reads
+    terminal = terminal_for(options.output)  # outlives its reader: the nodes are there to be removed
     faults = _faults(options.fault)
     rendered = render(resolve(options.target))
     profile = rendered.profile
@@ -58,7 +59,7 @@ def _on_nodes_of_its_own(
         passing = replace(place, kubeconfig=None)
         opened = Opened(rendered, build_graph(rendered.manifests), passing, connection, passes=True)
         wishes = DeployOptions(Target(rendered.profile.name), fail_mode=options.fail_mode, output=options.output)
-        code = deploy(wishes, opening=lambda *_, **__: opened)
+        code = deploy(wishes, opening=lambda *_, **__: opened, terminal=terminal)
     terminal.say(f"a rehearsal: nothing ran, and the simulated nodes ({'; '.join(map(str, sizes))}) are removed again")
     return code
 

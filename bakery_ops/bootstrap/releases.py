@@ -17,6 +17,7 @@ from bakery_ops.model.builder import build_graph
 from bakery_ops.model.profile import Profile
 from bakery_ops.options import DeployOptions, RollbackOptions, Target
 from bakery_ops.report.releases import history_document, show_history, show_nothing_to_do
+from bakery_ops.report.telling import terminal_for
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.history import rows
 from bakery_ops.rules.releases import Known, Release
@@ -43,7 +44,7 @@ def history(target: Target, output: str | None) -> ExitCode:
 
 def rollback(options: RollbackOptions) -> ExitCode:
     """Deploy a recorded release again: the way of any deploy, from the recorded text."""
-    terminal = Terminal()
+    terminal = terminal_for(options.output)
     profile = resolve(options.target)
     with clusters.reached(profile, options.target, terminal, reads_only=options.dry_run) as (place, connection):
         releases = releases_of(connection, profile.namespace)
@@ -55,7 +56,7 @@ def rollback(options: RollbackOptions) -> ExitCode:
             return ExitCode.OK
         opened = _opened(releases, release, options, profile, place, connection, terminal)
         terminal.say(f"rolling back to release {release.number}, by {release.facts.get('by', 'unknown')}")
-        return deploying.deploy(_as_deploy(options), opening=lambda *_, **__: opened)
+        return deploying.deploy(_as_deploy(options), opening=lambda *_, **__: opened, terminal=terminal)
 
 
 def _opened(

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
 from bakery_ops.bootstrap import clusters
@@ -22,7 +22,7 @@ from bakery_ops.errors import BakeryError, ExitCode, Interrupted, TargetRefused
 from bakery_ops.model.profile import Profile
 from bakery_ops.options import DestroyOptions
 from bakery_ops.report import events, removals, schema
-from bakery_ops.report.runs import RunFolder, new_id
+from bakery_ops.report.runs import RunFolder, folder_or_none, new_id
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.removal import Removal
 from bakery_ops.rules.reports import RemovalRun
@@ -48,21 +48,23 @@ def destroy(options: DestroyOptions) -> ExitCode:
         if options.dry_run:
             return ExitCode.OK
         _confirm(decided, profile.namespace, options.yes)
-        with RunFolder(REPOSITORY / "runs", run.id) as folder, _kept(folder, run, connection, terminal):
+        folder = folder_or_none(REPOSITORY / "runs", run.id, terminal.say)
+        with folder or nullcontext(), _kept(folder, run, connection, terminal):
             report = remove(decided, ports, volumes=options.volumes, deadline=profile.deadline)
             told = removals.document(report, run, terminal.elapsed())
             _keep(folder, told, EXIT[report.outcome], connection, terminal)
     if as_json:
         terminal.write(schema.encode(told))
     else:
-        removals.show_result(terminal, told, str(folder.path))
+        removals.show_result(terminal, told, str(folder.path) if folder else "")
     return EXIT[report.outcome]
 
 
 @contextmanager
-def _kept(folder: RunFolder, run: RemovalRun, connection: Connection, terminal: Terminal) -> Iterator[None]:
+def _kept(folder: RunFolder | None, run: RemovalRun, connection: Connection, terminal: Terminal) -> Iterator[None]:
     """What ends the destroy early, an error or a signal, leaves a report all the same, and goes on its way."""
-    folder.event(events.Begun(at=connection.clock.now(), run=run.id, profile=run.profile, context=run.context))
+    if folder is not None:
+        folder.event(events.Begun(at=connection.clock.now(), run=run.id, profile=run.profile, context=run.context))
     try:
         yield
     except (BakeryError, KeyboardInterrupt) as ended:
@@ -73,8 +75,10 @@ def _kept(folder: RunFolder, run: RemovalRun, connection: Connection, terminal: 
 
 
 def _keep(
-    folder: RunFolder, report: schema.Removal, code: ExitCode, connection: Connection, terminal: Terminal
+    folder: RunFolder | None, report: schema.Removal, code: ExitCode, connection: Connection, terminal: Terminal
 ) -> None:
+    if folder is None:
+        return
     for problem in folder.keep_removal(report):
         terminal.say(problem)
     folder.event(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,6 +34,9 @@ def report(
     ends otherwise than the run did."""
     terminal, root = Terminal(), root or REPOSITORY / "runs"
     wanted = destinations(report_file)
+    if listing and output == "json":
+        terminal.write(json.dumps(history.list_document(root), indent=1) + "\n")
+        return ExitCode.OK
     if listing:
         history.show_list(terminal, root)
         return ExitCode.OK

@@ -105,7 +105,7 @@ def configuration(
         line = (lines or {}).get((section, key))
         return source if line is None else f"{source}:{line}"
 
-    variables = _misspelled(environment)
+    variables = _bad_variables(environment)
     profiles: dict[str, Profile] = {}
     origins: list[Origin] = []
     for name, entries in (table.get("profiles") or {}).items():
@@ -165,7 +165,10 @@ def _merge(
             values[field.name] = _typed(field.name, raw)
             origins.append(Origin(name, key, shown(values[field.name]), origin))
         except UsageError as error:
-            problems.append(f"profiles.{name}.{key} ({origin}): {error}")
+            if (
+                key in entries and raw is entries[key]
+            ):  # what the environment says wrongly is said once, for all profiles
+                problems.append(f"profiles.{name}.{key} ({origin}): {error}")
     return values, origins
 
 
@@ -173,17 +176,27 @@ def _variable(name: str) -> str:
     return f"BAKERY_{name.upper()}"
 
 
-def _misspelled(environment: Mapping[str, str]) -> list[str]:
-    """Variables that look like ours and are none; what looks like nothing of ours is somebody else's."""
+def _bad_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like ours and are none, or say what cannot be; the rest is somebody else's."""
     settings = {_variable(field.name): field.name for field in fields(Profile) if field.name != "name"}
     known = [*settings, *_OTHER_VARIABLES]
     problems = []
     for variable in sorted(environment):
         if settings.get(variable) in _GUARDS:
             problems.append(f"environment {variable}: guards a target, so it is read from the file alone")
+        elif variable in settings:
+            problems += _wrong(variable, settings[variable], environment[variable])
         elif variable.startswith("BAKERY_") and variable not in known and (close := nearest(variable, known, 0.85)):
             problems.append(f"environment {variable}: unknown; did you mean {close}?")
     return problems
+
+
+def _wrong(variable: str, name: str, value: str) -> list[str]:
+    try:
+        _typed(name, value)
+    except UsageError as error:
+        return [f"environment {variable}: {error}"]
+    return []
 
 
 def shown(value: Any) -> str:

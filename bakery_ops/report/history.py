@@ -13,8 +13,10 @@ from bakery_ops.errors import UsageError
 from bakery_ops.report import schema
 from bakery_ops.report.runs import EVENTS, RECORDING, SUMMARY
 from bakery_ops.report.terminal import Terminal, literal
+from bakery_ops.rules.diagnosis import LATE
 
 _SHOWN = 20
+_CAUSE = 60  # characters of a cause in the list; the report has all of it
 
 
 def known(root: Path) -> tuple[Path, ...]:
@@ -80,9 +82,20 @@ def _object(line: bytes, where: str) -> dict[str, Any]:
     return found
 
 
+def list_document(root: Path) -> dict[str, Any]:
+    """The same for programs."""
+    rows = [_row(run) for run in reversed(known(root)[-_SHOWN:])]
+    runs = [
+        {"run": run, "outcome": outcome, "seconds": float(took) if took else None, "where": where, "cause": cause}
+        for run, outcome, took, where, cause in rows
+    ]
+    return {"apiVersion": schema.API_VERSION, "kind": "RunList", "runs": runs}
+
+
 def show_list(terminal: Terminal, root: Path) -> None:
     """The last runs, newest first. A damaged report is a row too: the others must be found all the same."""
     rows = [_row(run) for run in reversed(known(root)[-_SHOWN:])]
+    rows = [(*row[:-1], row[-1] if len(row[-1]) <= _CAUSE else f"{row[-1][: _CAUSE - 1]}…") for row in rows]
     terminal.table(("run", "outcome", "took s", "where", "first cause"), rows, right=(2,))
 
 
@@ -96,5 +109,11 @@ def _row(run: Path) -> tuple[str, str, str, str, str]:
     if isinstance(report, schema.Removal):
         where, cause = f"{report.namespace} destroyed in {report.context}", ""
     else:
-        where, cause = f"{report.profile} to {report.context}", report.causes[0].sentence if report.causes else ""
+        where, cause = f"{report.profile} to {report.context}", _first_cause(report)
     return run.name, report.outcome, f"{report.total_seconds:.1f}", where, cause
+
+
+def _first_cause(report: schema.Deploy) -> str:
+    """What an interrupted run had on its way is none."""
+    is_cut = report.outcome == "interrupted"
+    return next((cause.sentence for cause in report.causes if not (is_cut and cause.state == LATE)), "")

@@ -43,7 +43,7 @@ def show_removal(terminal: Terminal, decided: rules.Removal, run: RemovalRun, *,
 
 
 def show_result(terminal: Terminal, report: Removal, folder: str) -> None:
-    """What could not be removed and why, then the counts, and where each object is named."""
+    """What could not be removed and why, then the counts, and where each object is named. `folder`: "" for none."""
     trouble = [row for row in report.objects if row.fate in _HURTS]
     for row in trouble[:_NAMED]:
         why = f": {row.why}" if row.why else ""
@@ -54,7 +54,8 @@ def show_result(terminal: Terminal, report: Removal, folder: str) -> None:
     terminal.show(report.headline, style="bold green" if done else "bold red")
     if not done:
         terminal.show("  next: run the same command again; it goes on from what is left")
-    terminal.show(f"  every object: invoke report {report.run}   report: {folder}")
+    if folder:
+        terminal.show(f"  every object: invoke report {report.run}   report: {folder}")
 
 
 _HURTS = frozenset({Fate.REFUSED.value, Fate.HANGING.value, Fate.UNKNOWN.value})

@@ -86,6 +86,15 @@ class RunFolder:
         _compress(self.path / RECORDING)
 
 
+def folder_or_none(root: Path, run_id: str, say: Callable[[str], None]) -> RunFolder | None:
+    """The folder of a run that must go on without one too: who destroys may do so because the disk is full."""
+    try:
+        return RunFolder(root, run_id)
+    except PreflightRefused as error:
+        say(f"{error}; going on without a report")
+        return None
+
+
 class _Lines:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

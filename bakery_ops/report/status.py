@@ -8,7 +8,7 @@ from typing import Any
 
 from bakery_ops.report.schema import API_VERSION
 from bakery_ops.report.terminal import Terminal
-from bakery_ops.rules.rollout.view import NodeView, RolloutView
+from bakery_ops.rules.rollout.view import MISSING, NodeView, RolloutView
 from bakery_ops.rules.verdict import Verdict
 
 _ALIKE = 3  # nodes in the same plight that get a row each; more of them share one
@@ -36,14 +36,19 @@ def show_status(terminal: Terminal, view: RolloutView, *, every: bool = False) -
 
 
 def _worst_first(nodes: Iterable[NodeView]) -> list[NodeView]:
-    return sorted(nodes, key=lambda node: (-node.verdict.severity, node.stage.order, node.name))
+    def rank(node: NodeView) -> tuple[int, int, str]:
+        # What is missing is no mere wait, whatever the rollout would say of it.
+        verdict = Verdict.FAILING if node.message == MISSING else node.verdict
+        return -verdict.severity, node.stage.order, node.name
+
+    return sorted(nodes, key=rank)
 
 
 def _grouped(nodes: Iterable[NodeView]) -> Iterator[tuple[str, ...]]:
     """Before the first deploy 200 objects are missing: that is a row for each kind."""
-    alike: dict[tuple[Verdict, str, str], list[NodeView]] = defaultdict(list)
+    alike: dict[tuple[str, ...], list[NodeView]] = defaultdict(list)
     for node in nodes:
-        alike[node.verdict, node.kind, node.message].append(node)
+        alike[_alike(node)].append(node)
     for members in alike.values():
         if len(members) > _ALIKE:
             yield _row(f"{members[0].name} and {len(members) - 1} more", members[0])
@@ -51,8 +56,13 @@ def _grouped(nodes: Iterable[NodeView]) -> Iterator[tuple[str, ...]]:
             yield from (_row(node.name, node) for node in members)
 
 
+def _alike(node: NodeView) -> tuple[str, ...]:
+    return _row("", node)[1:-1]
+
+
 def _row(name: str, node: NodeView) -> tuple[str, ...]:
-    return name, node.kind, node.verdict.value, node.message, str(node.restarts or "")
+    state = "missing" if node.message == MISSING else node.verdict.value
+    return name, node.kind, state, node.message, str(node.restarts or "")
 
 
 def status_document(

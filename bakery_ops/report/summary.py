@@ -11,7 +11,9 @@ from bakery_ops.report.formats.text import chain, counted, total
 from bakery_ops.report.schema import Cause, Deploy
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import show_parts
+from bakery_ops.rules import diagnosis
 
+_LATE = 3  # nodes that merely were not ready in time, told one by one; after an interruption none is
 _LOG_LINES = 20
 _LOGS = 6  # of one cause: init, app and sidecar, each with its previous container
 
@@ -20,8 +22,14 @@ def show(terminal: Terminal, report: Deploy, hints: Sequence[str] = ()) -> None:
     """On stdout. `hints`: lines below the headline that say where to look."""
     if report.seconds is None:
         terminal.show(*(f"{change.action:<12} {change.node}  ({change.reason})" for change in report.changes))
+    late = [cause for cause in report.causes if cause.state == diagnosis.LATE]
+    told = 0 if report.outcome == "interrupted" else _LATE
     for cause in report.causes:
-        _show_cause(terminal, cause)
+        if cause not in late[told:]:
+            _show_cause(terminal, cause)
+    if rest := [cause.node for cause in late[told:]]:
+        named = f"{', '.join(rest[:_LATE])}{f' and {len(rest) - _LATE} more' if len(rest) > _LATE else ''}"
+        terminal.show(f"{'also ' if told else ''}not ready yet: {named}")
     _show_stages(terminal, report)
     for warning in report.warnings:
         terminal.show(f"warning: {warning}", style="yellow")

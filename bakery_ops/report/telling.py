@@ -12,6 +12,7 @@ from bakery_ops.errors import BakeryError, ExitCode, Interrupted, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.words import amount
 from bakery_ops.report import events, schema, summary
+from bakery_ops.report.forecast import Forecast
 from bakery_ops.report.formats import FORMATS
 from bakery_ops.report.formats.github import defused, github
 from bakery_ops.report.live import LiveProgress
@@ -93,12 +94,14 @@ class Teller:
         self._folder.record(line)
 
     @contextmanager
-    def progress(self) -> Iterator[Callable[[RolloutView], None]]:
-        """A live view where a person looks on, lines everywhere else."""
+    def progress(
+        self, forecast: Callable[[], Forecast | None] = lambda: None
+    ) -> Iterator[Callable[[RolloutView], None]]:
+        """A live view where a person looks on, lines everywhere else. `forecast`: asked for a live view alone."""
         if self._output not in (None, "rich") or not self._terminal.animated:
             yield LineProgress(self._terminal)
             return
-        live = LiveProgress(self._terminal)
+        live = LiveProgress(self._terminal, forecast())
         with live.drawing():
             yield live
 

@@ -18,6 +18,8 @@ from bakery_ops.rules.verdict import Evidence, Verdict
 _UNREACHED = re.compile(
     r'(?:Head|Get) "?https?://(?P<host>[^/"\s]+)[^"\s]*"?: (?P<why>dial .*|.*(?:i/o timeout|TLS handshake timeout).*)'
 )
+LATE = "is not ready yet"
+"""The state of a cause that only took too long: nothing is known to be wrong with it."""
 
 
 class Condition(NamedTuple):
@@ -153,7 +155,7 @@ def _state(kind: str, is_workload: bool, condition: Condition) -> str:
         return "is down" if is_workload and kind != "Job" else "has failed"
     if condition.verdict is Verdict.FAILING:
         return "is failing"
-    return "is not ready yet"
+    return LATE
 
 
 def _merge(graph: Graph, causes: list[RootCause]) -> list[RootCause]:

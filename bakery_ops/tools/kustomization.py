@@ -16,6 +16,7 @@ import yaml
 
 from bakery_ops.errors import UsageError
 
+_LISTED = 10  # folders in a message
 FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 """In kustomize's own order of preference."""
 
@@ -142,7 +143,8 @@ def nearest(path: Path) -> str:
     if close:
         return f"did you mean {parent / close[0]}?"
     directories = [name for name in names if (parent / name).is_dir()]
-    return f"{parent} holds: {', '.join(directories)}" if directories else ""
+    more = f" and {len(directories) - _LISTED} more" if len(directories) > _LISTED else ""
+    return f"{parent} holds: {', '.join(directories[:_LISTED])}{more}" if directories else ""
 
 
 def _reads_environment(directory: Path, content: Mapping[str, Any]) -> bool:

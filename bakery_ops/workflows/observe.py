@@ -20,7 +20,7 @@ from bakery_ops.rules.rollout import machine
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
 from bakery_ops.rules.rollout.result import RolloutResult
 from bakery_ops.rules.rollout.state import Rollout
-from bakery_ops.rules.rollout.view import RolloutView, causes, view
+from bakery_ops.rules.rollout.view import MISSING, RolloutView, causes, view
 from bakery_ops.rules.verdict import Judgement, Verdict
 from bakery_ops.workflows.ports import Clock, Requests
 
@@ -180,7 +180,16 @@ def judge_now(requests: Requests, graph: Graph, clock: Clock, facts: ClusterFact
     )
     # Nothing is under way, so what fails now is a cause now, although no timer has run out on it.
     failing = tuple(cause for cause in diagnosis.reported(causes(rollout)) if cause.evidence)
-    return Standing(view(rollout)._replace(causes=failing), judged(rollout), seen)
+    shown, judgements = view(rollout), judged(rollout)
+    absent = [name for name, node in shown.nodes.items() if _is_missing(graph[name].ref, node.verdict, seen)]
+    nodes = {**shown.nodes, **{name: shown.nodes[name]._replace(message=MISSING) for name in absent}}
+    judgements = {**judgements, **{name: replace(judgements[name], message=MISSING) for name in absent}}
+    return Standing(shown._replace(causes=failing, nodes=nodes), judgements, seen)
+
+
+def _is_missing(ref: ObjectRef, verdict: Verdict, seen: Snapshot) -> bool:
+    """The rollout calls it unseen, for a deploy has just sent it."""
+    return verdict is not Verdict.READY and ref not in seen.objects
 
 
 def judged(rollout: Rollout) -> Mapping[str, Judgement]:

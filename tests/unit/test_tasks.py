@@ -149,6 +149,17 @@ def test_a_program_that_is_missing_is_said_before_anything_is_contacted(command,
     assert (ended.returncode, "next: to get" in ended.stderr) == (64, True), ended.stderr
 
 
+def test_an_engine_that_is_missing_is_said_before_anything_is_contacted(tmp_path):
+    """It was said when secrets had been made under the lock, with the code that means that nothing was contacted."""
+    argv = [sys.executable, "-m", "bakery_ops.commandline", "deploy", "--engine", "skaffold"]
+    environment = {**os.environ, "PATH": str(tmp_path), "BAKERY_STATE_DIR": str(tmp_path)}
+    ended = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    assert (ended.returncode, ended.stderr) == (
+        64,
+        "error: skaffold was not found on PATH\n  next: to get skaffold: see the installation page of Skaffold\n",
+    )
+
+
 def test_doctor_says_where_the_profile_leads_and_what_starts_it():
     told = invoke("doctor", "--context", "bakery-sandbox-nowhere").stdout
     assert "the cluster: the sandbox nowhere is not running\n         next: invoke sandbox.start --name nowhere" in told

@@ -40,6 +40,10 @@ class NodeView(NamedTuple):
     event: str = ""
 
 
+MISSING = "is not in the cluster"
+"""The message of a node that nobody is bringing: nothing is under way, and the cluster does not have it."""
+
+
 class StageView(NamedTuple):
     """Counts over the workloads of one stage, or over all its nodes when it has none."""
 

@@ -28,6 +28,13 @@ def test_a_value_of_the_file_says_on_which_line_it_stands():
     assert read.default_origin == "bakery.toml:2"
 
 
+def test_a_bad_variable_is_told_once_and_not_as_a_problem_of_the_file():
+    table = {"profiles": {"dev": {"overlay": "x"}, "prod": {"overlay": "y"}}}
+    with pytest.raises(UsageError, match="1 problem in the environment") as caught:
+        configuration(table, {"BAKERY_DEADLINE": "soon"}, source="bakery.toml")
+    assert list(caught.value.details) == ["environment BAKERY_DEADLINE: 'soon' is not a duration like 90s or 10m"]
+
+
 def test_who_chose_the_profile_is_known():
     assert configuration(TABLE, {"BAKERY_PROFILE": "dev"}, source="x").default_origin == "environment BAKERY_PROFILE"
     first = configuration({"profiles": TABLE["profiles"]}, {}, source="x")

@@ -80,6 +80,35 @@ def test_the_list_has_every_run_the_damaged_ones_too(root, capsys):
     assert oldest.split()[:2] == [FIRST, "failed"]
 
 
+def test_a_cause_in_the_list_is_cut_to_what_fits_beside_the_run(root, capsys):
+    path = root / FIRST / "summary.json"
+    document = json.loads(path.read_text())
+    document["causes"][0]["sentence"] = "web is down: " + "x" * 300
+    path.write_text(json.dumps(document))
+    report(None, True, False, None, (), root)
+    assert "web is down: " + "x" * 46 + "…" in capsys.readouterr().out
+
+
+def test_what_an_interrupted_run_had_on_its_way_is_no_cause_in_the_list(root, capsys):
+    path = root / FIRST / "summary.json"
+    document = json.loads(path.read_text())
+    document["outcome"], document["causes"][0]["state"] = "interrupted", "is not ready yet"
+    path.write_text(json.dumps(document))
+    report(None, True, False, None, (), root)
+    assert "web is down" not in capsys.readouterr().out
+
+
+def test_the_list_is_given_to_programs_too(root, capsys):
+    report(None, True, False, "json", (), root)
+    listed = json.loads(capsys.readouterr().out)
+    assert (listed["kind"], [row["run"] for row in listed["runs"]]) == (
+        "RunList",
+        ["20260102T000000-bbbb", FIRST],
+    )
+    assert [(row["outcome"], row["seconds"]) for row in listed["runs"]] == [("no report", None), ("failed", 42.0)]
+    assert listed["runs"][1]["where"] == "dev to minikube"
+
+
 def test_a_run_that_was_killed_says_where_its_events_are(root):
     with pytest.raises(UsageError, match="left no report") as refused:
         report(None, False, False, None, (), root)

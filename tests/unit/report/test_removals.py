@@ -81,6 +81,12 @@ def test_of_the_end_only_what_could_not_be_removed_is_told(capsys):
     assert len(report.objects) == 162
 
 
+def test_without_a_folder_no_report_is_named(capsys):
+    report = removals.document(RemovalReport(Outcome.SUCCEEDED, tuple(rows(Fate.REMOVED, "Role", 2))), RUN, 1.0)
+    removals.show_result(Terminal({}), report, "")
+    assert capsys.readouterr().out == "destroyed after 1.0 s: 2 removed, 0 kept\n"
+
+
 def test_the_report_reads_back_and_keeps_to_its_published_schema():
     report = removals.document(RemovalReport(Outcome.SUCCEEDED, tuple(rows(Fate.REMOVED, "Role", 2))), RUN, 1.0)
     text = schema.encode(report)

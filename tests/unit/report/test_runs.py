@@ -14,7 +14,7 @@ import pytest
 
 from bakery_ops.errors import PreflightRefused, UsageError
 from bakery_ops.report import events, history
-from bakery_ops.report.runs import KEEP, REPORTS, RunFolder, write_whole
+from bakery_ops.report.runs import KEEP, REPORTS, RunFolder, folder_or_none, write_whole
 from bakery_ops.rules.rollout.recording import replay
 from bakery_ops.rules.rollout.result import result
 from tests.reports import deployed, hostile
@@ -46,6 +46,18 @@ def test_a_folder_that_cannot_be_made_is_a_refusal_before_any_change(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(PreflightRefused):
         RunFolder(tmp_path / "file", "one")
+
+
+def test_what_must_go_on_without_a_folder_says_so_and_has_none(tmp_path):
+    """Who frees a full disk by a destroy must not be refused because the disk is full."""
+    (tmp_path / "file").write_text("")
+    said = []
+    assert folder_or_none(tmp_path / "file", "one", said.append) is None
+    assert [line.endswith("; going on without a report") for line in said] == [True]
+    made = folder_or_none(tmp_path, "two", said.append)
+    assert made is not None
+    with made:
+        assert made.path == tmp_path / "two"
 
 
 def test_a_reader_sees_the_old_or_the_new_file_never_a_part(tmp_path):

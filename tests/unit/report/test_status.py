@@ -57,6 +57,15 @@ def test_a_cause_is_told_once_and_above_everything(capsys) -> None:
     ]
 
 
+def test_what_is_missing_is_called_so_and_stands_above_what_waits_for_it(capsys) -> None:
+    lost = row("redis", message="is not in the cluster")
+    rows = [row("web", Verdict.BLOCKED, message="waits for redis"), lost]
+    assert shown(capsys, *rows)[1:3] == [
+        "redis Deployment missing is not in the cluster",
+        "web Deployment blocked waits for redis",
+    ]
+
+
 def test_many_in_the_same_plight_share_a_row(capsys) -> None:
     rows = [row(f"web-{number}", Verdict.BLOCKED, message="waits for redis") for number in range(9)]
     assert shown(capsys, *rows)[1:] == [

@@ -132,6 +132,9 @@ def test_an_env_file_with_bare_names_depends_on_the_environment(
 def test_nothing_close_lists_the_directories_there_are(tmp_path: Path) -> None:
     (tmp_path / "dev").mkdir()
     assert nearest(tmp_path / "zzzzz") == f"{tmp_path} holds: dev"
+    for number in range(20):
+        (tmp_path / f"n{number:02}").mkdir()
+    assert nearest(tmp_path / "zzzzz").endswith("n07, n08 and 11 more")
     assert nearest(tmp_path / "deb") == f"did you mean {tmp_path / 'dev'}?"
     assert nearest(tmp_path / "no" / "where") == ""
 

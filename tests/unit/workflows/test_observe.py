@@ -5,7 +5,7 @@ from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
 from bakery_ops.rules.verdict import Verdict
-from bakery_ops.workflows.observe import gone, judge_now, snapshot, with_orphans
+from bakery_ops.workflows.observe import MISSING, gone, judge_now, snapshot, with_orphans
 from tests.fakes import FakeCluster
 from tests.reports import shop
 from tests.rollouts import node
@@ -99,4 +99,9 @@ def test_what_fails_now_is_named_as_a_cause_although_no_timer_has_run_out_on_it(
 
 def test_what_was_never_deployed_is_no_cause():
     cluster = FakeCluster()
-    assert judge_now(cluster, shop(), cluster.clock, ClusterFacts(), done=lambda seen: ()).view.causes == ()
+    standing = judge_now(cluster, shop(), cluster.clock, ClusterFacts(), done=lambda seen: ["seed"])
+    assert standing.view.causes == ()
+    told = {name: node.message for name, node in standing.view.nodes.items() if name != "seed"}
+    assert set(told.values()) == {MISSING}, "nobody is bringing it, so it is not merely unseen yet"
+    assert standing.judgements["db"].message == MISSING
+    assert standing.judgements["seed"].message != MISSING, "its TTL has removed it"
