@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bakery_ops.errors import BakeryError, TimedOut
-from bakery_ops.model.content import recorded_hash, stamped
+from bakery_ops.model.content import shows_write, stamped
 from bakery_ops.model.graph import Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
 from bakery_ops.model.manifest import Manifest
@@ -69,17 +69,17 @@ class Carrier:
                     return ApplyRejected(self._clock.now(), node.name, *refusal(kept))
             answer = self._requests.apply(manifest, force=self._force)
             if answer.status >= 500:
-                answer = self._read_back(manifest, step.content_hash, answer)
+                answer = self._read_back(manifest, answer)
         except TimedOut as error:
             return ApplyRejected(self._clock.now(), node.name, "Unreachable", str(error), unknown=True)
         except BakeryError as error:
             return ApplyRejected(self._clock.now(), node.name, "Refused", str(error))
         return self._answered(node, step, before, answer, since)
 
-    def _read_back(self, manifest: Manifest, digest: str, answer: Answer) -> Answer:
+    def _read_back(self, manifest: Manifest, answer: Answer) -> Answer:
         """A server error leaves the outcome open: the object itself decides. Raises TimedOut if it stays open."""
         found = self._requests.read(manifest.ref)
-        if found.status == 404 or (found.status == 200 and recorded_hash(found.body) != digest):
+        if found.status == 404 or (found.status == 200 and not shows_write(found.body, manifest)):
             return answer._replace(status=400)  # not carried out: a refusal like any other, safe to repeat
         if found.status != 200:
             raise TimedOut(f"the API server answered {answer.status} {answer.message}, and then {found.status}")

@@ -134,6 +134,15 @@ def test_after_a_server_error_an_object_with_another_hash_was_not_written() -> N
     assert not event.unknown
 
 
+def test_after_a_server_error_an_object_of_an_earlier_run_was_not_written() -> None:
+    """It drifted, so its hash is that of the repair, which never came."""
+    cluster, carrier = ready(WEB, fence=7)
+    cluster.fail("apply", WEB.ref, Answer(500, {}, "InternalError", "tired"))
+    event = carrier.apply(WEB, step(WEB), cluster.live(WEB.ref))
+    assert isinstance(event, ApplyRejected)
+    assert not event.unknown
+
+
 def test_a_job_is_deleted_by_uid_and_created_anew() -> None:
     cluster, carrier = ready(JOB)
     before = step(JOB, cluster)
