@@ -282,4 +282,6 @@ def _world(ports: Ports, wishes: Wishes) -> rollout.World:
         journal=ports.journal,
         writers=ports.pools(wishes.workers, "write"),
         readers=ports.pools(rollout.LOG_READERS, "read"),
+        hurry=ports.hurry,
+        seal=ports.seal,
     )

@@ -54,6 +54,7 @@ class Ports:
         amend: What a rollback makes of the plan.
         recording: Where this deploy is recorded; None for one that is not.
         pools: Makes a pool of so many threads of that name.
+        hurry, seal: See `rollout.World`.
     """
 
     namespace: str
@@ -76,6 +77,8 @@ class Ports:
     amend: Amend = as_planned
     recording: Recording | None = None
     pools: Callable[[int, str], Executor] = ThreadPoolExecutor
+    hurry: Callable[[float], None] = lambda seconds: None
+    seal: Callable[[], None] = lambda: None
 
 
 class Wishes(NamedTuple):

@@ -91,7 +91,13 @@ def workers(round_trip: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a drive needs of the outside. `writers`/`readers`: pools for writes and for logs and reads."""
+    """What a drive needs of the outside.
+
+    Attributes:
+        writers, readers: Pools for writes, and for logs and reads.
+        hurry: Called at an interrupt: let all requests come to an end within so many seconds.
+        seal: Called where an interrupted run leaves writes behind unanswered: send no further one.
+    """
 
     requests: Requests
     mirror: Mirror
@@ -100,6 +106,8 @@ class World:
     journal: Journal | None = None
     writers: Executor = field(default_factory=lambda: ThreadPoolExecutor(16, "write"))
     readers: Executor = field(default_factory=lambda: ThreadPoolExecutor(LOG_READERS, "read"))
+    hurry: Callable[[float], None] = lambda seconds: None
+    seal: Callable[[], None] = lambda: None
 
 
 def drive(
@@ -195,9 +203,16 @@ class _Driver:
         finally:
             if following:
                 world.mirror.stop()
-        world.writers.shutdown(wait=True)
+        self._end_writing(rollout)
         self._scribe.finish(rollout, journal=rollout.outcome is not Outcome.LOCK_LOST)
         world.readers.shutdown(wait=False, cancel_futures=True)
+
+    def _end_writing(self, rollout: Rollout) -> None:
+        """Wait for what was sent; not for ever where somebody waits for us, and the server has had its time."""
+        left_behind = rollout.outcome is Outcome.INTERRUPTED and bool(rollout.in_flight)
+        if left_behind:
+            self._world.seal()
+        self._world.writers.shutdown(wait=not left_behind, cancel_futures=left_behind)
 
     def _is_open(self) -> bool:
         return self._open and self._may_write()
@@ -219,6 +234,8 @@ class _Driver:
             raise self._error
         if any(isinstance(event, InterruptRequested | LeaseLost) for event in events):
             self._open = False
+        if _INTERRUPTED in events:
+            self._world.hurry(machine.INTERRUPT_GRACE)
             events = [replace(event, at=now()) if event is _INTERRUPTED else event for event in events]
         gap, self._looked_at = now() - self._looked_at, now()
         if gap > UNWATCHED:

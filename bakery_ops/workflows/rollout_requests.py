@@ -67,6 +67,8 @@ class Carrier:
                 kept = self._requests.apply(handover(node.manifest, step.replicas), manager=HANDOVER_MANAGER)
                 if kept.status >= 300:
                     return ApplyRejected(self._clock.now(), node.name, *refusal(kept))
+                if not self._is_open():
+                    return ApplyDropped(self._clock.now(), node.name)
             answer = self._requests.apply(manifest, force=self._force)
             if answer.status >= 500:
                 answer = self._read_back(manifest, answer)
@@ -106,7 +108,10 @@ class Carrier:
             answer = self._requests.delete(ref, uid=step.uid)
             if answer.status >= 300 and answer.status not in (404, 409):
                 return ApplyRejected(self._clock.now(), node.name, *refusal(answer))
-            if not self._is_gone(node, step.uid):
+            is_gone = self._is_gone(node, step.uid)
+            if not self._is_open():
+                return ApplyDropped(self._clock.now(), node.name)
+            if not is_gone:
                 message = f"{ref} was still there {JOB_GONE_WITHIN:.0f} s after its deletion"
                 return ApplyRejected(self._clock.now(), node.name, "StillTerminating", message)
         except TimedOut as error:
@@ -121,7 +126,7 @@ class Carrier:
             found = self._requests.read(node.ref)
             if found.status == 404 or (found.body.get("metadata") or {}).get("uid") not in (None, uid):
                 return True
-            if self._clock.now() >= end:
+            if self._clock.now() >= end or not self._is_open():
                 return False
             self._clock.sleep(_JOB_POLL)
 

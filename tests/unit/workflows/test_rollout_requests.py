@@ -152,6 +152,14 @@ def test_a_job_is_deleted_by_uid_and_created_anew() -> None:
     assert [verb for verb, _ in cluster.mutations] == ["delete", "apply"]
 
 
+def test_nobody_waits_for_a_job_to_be_gone_once_writing_has_stopped() -> None:
+    cluster, carrier = ready(JOB, may_write=lambda: cluster.clock.now() < began + 2.0)
+    cluster.change(JOB.ref, lambda body: body["metadata"].update(finalizers=["hold"]))
+    began = cluster.clock.now()
+    assert isinstance(carrier.replace_job(JOB, step(JOB, cluster)), ApplyDropped)
+    assert cluster.clock.now() < began + 3.0
+
+
 def test_a_job_that_somebody_replaced_meanwhile_is_not_deleted() -> None:
     cluster, carrier = ready(JOB)
     event = carrier.replace_job(JOB, step(JOB)._replace(uid="another"))
