@@ -143,6 +143,7 @@ class Site:
         self.releases = FakeReleases(self.cluster, SHOP)
         self.refs: Sequence[ObjectRef] = ()
         self.said: list[str] = []
+        self.unfollowed: list[str] = []
         self.built: list[str] = []
         self.proved: set[str] = set()
 
@@ -188,6 +189,7 @@ class Site:
             prove_capacity=self.proved.update,
             request_count=lambda: 0,
             say=self.said.append,
+            unfollowed=lambda graph: self.unfollowed,
             amend=amend,
             recording=recording,
             pools=lambda width, name: InlineExecutor(),

@@ -77,6 +77,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             ports.prove_capacity(part)
             if wishes.dry_run:
                 return DeployReport(_decide(this)[0])
+            preflight.can_be_followed(graph, ports.unfollowed)
             _namespaces(graph, ports)
             lock = held.enter_context(ports.lock())
             decided, seen = _prepare(this)

@@ -48,6 +48,7 @@ class Ports:
         facts: Reads storage classes, ingress classes and cluster nodes.
         prove_capacity: Raises PreflightRefused when the platform does not fit the cluster's nodes.
         lacking: What this account may not do of all that a deploy of these nodes does.
+        unfollowed: Which of the streams that a rollout of these nodes needs this account may not watch.
         apply_everything: Another engine, which applies all at once; our waits, evidence and verification go on after
             it. None: we apply node by node.
         quick: What tells a platform that stands already; None: every deploy goes the long way.
@@ -72,6 +73,7 @@ class Ports:
     request_count: Callable[[], int]
     say: Say
     lacking: Callable[[Graph], Sequence[str]] = lambda graph: ()
+    unfollowed: Callable[[Graph], Sequence[str]] = lambda graph: ()
     apply_everything: Callable[[], None] | None = None
     quick: unchanged.Quick | None = None
     amend: Amend = as_planned

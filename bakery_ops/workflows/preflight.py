@@ -39,6 +39,12 @@ def permitted(graph: Graph, lacking: Callable[[Graph], Sequence[str]]) -> Iterat
         ) from error
 
 
+def can_be_followed(graph: Graph, unfollowed: Callable[[Graph], Sequence[str]]) -> None:
+    """Without its watches a deploy writes, sees nothing of it, and ends at its deadline."""
+    if lacking := unfollowed(graph):
+        raise Forbidden(f"this account may not follow what it deploys: {', '.join(lacking)}")
+
+
 def kinds_are_served(requests: Requests, graph: Graph) -> None:
     defined = {
         (node.manifest.spec["group"], node.manifest.spec["names"]["kind"])

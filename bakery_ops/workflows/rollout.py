@@ -31,10 +31,11 @@ from bakery_ops.rules.rollout.events import (
     WakeAt,
     WriteJournal,
 )
-from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.followed import kinds_followed, namespace_followed
+from bakery_ops.rules.rollout.options import Options
 from bakery_ops.rules.rollout.recording import begun, happened
 from bakery_ops.rules.rollout.result import RolloutResult, result
-from bakery_ops.rules.rollout.state import STREAMS_NEEDED, Judge, Rollout
+from bakery_ops.rules.rollout.state import Judge, Rollout
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows.interrupts import interruptible
 from bakery_ops.workflows.ports import Clock, Journal, Mirror, Requests
@@ -187,7 +188,8 @@ class _Driver:
         following = rollout.outcome is None
         self._looked_at = world.clock.now()
         if following:
-            world.mirror.start(_kinds(self._graph, self._options), _namespace(self._graph), self._deliver)
+            kinds = kinds_followed(self._graph, self._options.streamed)
+            world.mirror.start(kinds, namespace_followed(self._graph), self._deliver)
         try:
             while rollout.outcome is None:
                 events = self._next()
@@ -289,18 +291,3 @@ class _Driver:
         told = future.result()
         for event in (told,) if isinstance(told, Event) else told or ():
             self._world.inbox.put(event)
-
-
-def _kinds(graph: Graph, options: Options) -> tuple[str, ...]:
-    """The streams this graph needs; a deploy without HPAs follows none."""
-    present = {node.ref.kind for node in graph.values()}
-    needed = set(present)
-    for kind in present:
-        needed.update(STREAMS_NEEDED.get(kind, ()))
-    return tuple(kind for kind in STREAMED_KINDS if kind in needed and kind in options.streamed)
-
-
-def _namespace(graph: Graph) -> str:
-    """The one namespace of the graph, or "" for all when there are several."""
-    names = {node.ref.namespace for node in graph.values() if node.ref.namespace}
-    return names.pop() if len(names) == 1 else ""
