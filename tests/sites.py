@@ -147,6 +147,7 @@ class Site:
         self.refs: Sequence[ObjectRef] = ()
         self.said: list[str] = []
         self.phases: list[str] = []  # of the lock
+        self.unfollowed: list[str] = []
         self.built: list[str] = []
         self.proved: set[str] = set()
 
@@ -201,6 +202,7 @@ class Site:
             prove_capacity=self.proved.update,
             request_count=lambda: 0,
             say=self.said.append,
+            unfollowed=lambda graph: self.unfollowed,
             amend=amend,
             apply_everything=engine,
             recording=recording,

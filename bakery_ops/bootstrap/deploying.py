@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import partial
@@ -19,7 +19,7 @@ from bakery_ops.cluster.connection import Connection
 from bakery_ops.cluster.inventory import ApiInventory
 from bakery_ops.cluster.lease import Lease, this_run
 from bakery_ops.cluster.lease_handle import LeaseHandle
-from bakery_ops.cluster.permissions import Permissions, needed
+from bakery_ops.cluster.permissions import Permission, Permissions, needed, streams
 from bakery_ops.errors import ExitCode, Forbidden, UsageError
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.profile import Profile
@@ -36,6 +36,7 @@ from bakery_ops.report.terminal import Terminal
 from bakery_ops.rules.next_step import Address
 from bakery_ops.rules.reports import Run
 from bakery_ops.rules.rollout.events import LeaseLost
+from bakery_ops.rules.rollout.followed import kinds_followed, namespace_followed
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.tools import process
 from bakery_ops.tools.images import run_everything
@@ -182,9 +183,23 @@ def _prove(connection: Connection, graph: Graph, terminal: Terminal) -> None:
     terminal.say(f"capacity: fits; peak {peak.cpu_share:.0%} CPU, {peak.memory_share:.0%} memory ({peak.name})")
 
 
-def _lacking(connection: Connection, graph: Graph, namespace: str) -> Sequence[str]:
-    wanted = needed([node.ref for node in graph.values()], namespace, connection.discovery.find)
-    return [str(each) for each in Permissions(connection.transport, connection.retrier).missing(wanted)]
+def _lacking(opened: Opened, graph: Graph) -> Sequence[str]:
+    connection, made = opened.connection, wanted(opened.rendered.manifests)
+    refs = [*(node.ref for node in graph.values()), *(spec.ref for spec in made)]
+    everything = needed(refs, opened.rendered.profile.namespace, connection.discovery.find, _streams(graph))
+    return _missing(connection, everything)
+
+
+def _unfollowed(connection: Connection, graph: Graph) -> Sequence[str]:
+    return _missing(connection, _streams(graph))
+
+
+def _streams(graph: Graph) -> Sequence[Permission]:
+    return streams(kinds_followed(graph), namespace_followed(graph))
+
+
+def _missing(connection: Connection, permissions: Iterable[Permission]) -> Sequence[str]:
+    return [str(each) for each in Permissions(connection.transport, connection.retrier).missing(permissions)]
 
 
 def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Ports:
@@ -214,12 +229,15 @@ def _ports(opened: Opened, terminal: Terminal, engine: str | None = None) -> Por
         or (lambda graph: credentials_commands.ensure(connection, rendered, profile.namespace, terminal.say)),
         ensure_images=images.provider(profile, opened.place, terminal),
         facts=opened.facts,
-        lacking=lambda graph: _lacking(connection, graph, profile.namespace),
+        lacking=lambda graph: _lacking(opened, graph),
+        unfollowed=lambda graph: _unfollowed(connection, graph),
         prove_capacity=lambda graph: _prove(connection, graph, terminal),
         request_count=lambda: connection.request_count,
         say=terminal.say,
         apply_everything=_skaffold(opened, terminal) if by_skaffold else None,
         quick=_quick(opened, terminal),
+        hurry=connection.transport.hurry,
+        seal=connection.transport.seal,
         amend=opened.amend,
         recording=recording_of(
             opened.rendered, opened.graph, connection, opened.errand, terminal.say, unplanned=by_skaffold

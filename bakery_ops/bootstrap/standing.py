@@ -22,10 +22,11 @@ from bakery_ops.report.status import show_status, status_document
 from bakery_ops.report.terminal import Terminal
 from bakery_ops.report.verification import WatchTeller, check_parts, show_checks, verification_document
 from bakery_ops.rules import acceptance
+from bakery_ops.rules.rollout.followed import namespace_followed
 from bakery_ops.rules.verdict import Verdict
 from bakery_ops.workflows import watching
 from bakery_ops.workflows.observe import judge_now
-from bakery_ops.workflows.rollout import QueueInbox, namespace_of
+from bakery_ops.workflows.rollout import QueueInbox
 
 
 def verify(target: Target, only: Sequence[str], watch: str | None, output: str | None) -> ExitCode:
@@ -77,7 +78,7 @@ def _followed(opened: Opened, terminal: Terminal) -> Iterator[QueueInbox]:
     connection = opened.connection
     inbox = QueueInbox(connection.clock)
     mirror = ApiMirror(connection.transport, connection.discovery, connection.lag, notify=terminal.say)
-    mirror.start(watching.FOLLOWED, namespace_of(opened.graph), inbox.put)
+    mirror.start(watching.FOLLOWED, namespace_followed(opened.graph), inbox.put)
     try:
         yield inbox
     finally:

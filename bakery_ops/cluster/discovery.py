@@ -91,6 +91,11 @@ def _plural(kind: str) -> str:
 BUILT_IN: Mapping[tuple[str, str], Resource] = _table()
 
 
+def built_in(kind: str) -> Resource | None:
+    """The Resource of a kind of Kubernetes itself, by its name alone."""
+    return next((resource for (_, known), resource in BUILT_IN.items() if known == kind), None)
+
+
 class _ResponseKind(msgspec.Struct):
     kind: str = ""
 

@@ -115,14 +115,17 @@ class LeaseHandle:
     def release(self, *, budget: float | None = None) -> None:
         """Free the lock if it is still ours. Never raises for a server that does not answer: the Lease expires.
 
+        So it does where a write was left behind under way (`Transport.seal`): it may arrive after all.
+
         `budget`: Seconds to try for; None: as long as any request, or once where the server has been silent that long.
         """
         if self._over.is_set():
             return
         self._over.set()
-        self._thread.join(self._duration)
-        self._access.transport.guard(None)
-        if self._lost_to is not None:
+        transport = self._access.transport
+        self._thread.join(max(1.0, min(self._duration, transport.left)))
+        transport.guard(None)
+        if self._lost_to is not None or transport.sealed:
             return
         access = self._access
         if self._denied is not None:

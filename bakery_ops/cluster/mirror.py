@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from bakery_ops.cluster.discovery import BUILT_IN, Discovery, Resource
+from bakery_ops.cluster.discovery import Discovery, Resource, built_in
 from bakery_ops.cluster.lag import LagMeter
 from bakery_ops.cluster.reflector import Reflector
 from bakery_ops.cluster.streams import Settings, Target
@@ -94,4 +94,4 @@ class ApiMirror:
         name, _, group = kind.partition(".")
         if group:
             return self._discovery.find(group, name)
-        return next((resource for (_, known), resource in BUILT_IN.items() if known == name), None)
+        return built_in(name)

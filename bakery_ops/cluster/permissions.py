@@ -1,4 +1,4 @@
-"""What we may not do, asked when something was refused before the first write (faults.md, B51)."""
+"""What we may not do: what a deploy follows before its first write, all of it where something was refused (B51)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bakery_ops.cluster.answers import answer
-from bakery_ops.cluster.discovery import Resource
+from bakery_ops.cluster.discovery import Resource, built_in
 from bakery_ops.cluster.retry import Retrier
 from bakery_ops.cluster.transport import Transport
 from bakery_ops.model.manifest import ObjectRef
@@ -33,34 +33,45 @@ class Permission(NamedTuple):
 
 
 _OF_EVERY_OBJECT = ("get", "list", "create", "patch")
-_LOOKED_AT = (
-    ("apps", "replicasets"),
-    ("", "pods"),
-    ("", "events"),
-    ("", "persistentvolumeclaims"),
-    ("discovery.k8s.io", "endpointslices"),
-)
 
 
 def needed(
-    refs: Collection[ObjectRef], records: str, find: Callable[[str, str], Resource | None]
+    refs: Collection[ObjectRef],
+    records: str,
+    find: Callable[[str, str], Resource | None],
+    followed: Collection[Permission] = (),
 ) -> Iterator[Permission]:
     """What a deploy of these objects does, with its own lock and records in the namespace `records`.
 
-    `find`: the resource of a (group, kind), as discovery knows it.
+    Args:
+        refs: Secrets that it makes among them.
+        find: The resource of a (group, kind), as discovery knows it.
+        followed: What it has to follow (`streams`).
     """
     for verb in ("get", "create", "update", "delete"):
         yield Permission(verb, "coordination.k8s.io", "leases", records)
-    for verb in (*_OF_EVERY_OBJECT, "update"):
+    for verb in (*_OF_EVERY_OBJECT, "update", "delete"):
         yield Permission(verb, "", "configmaps", records)
     for group, kind, namespace in sorted({ref[:3] for ref in refs}):
         resource = find(group, kind)
         if resource is not None:
-            yield from (Permission(verb, group, resource.plural, namespace) for verb in _OF_EVERY_OBJECT)
+            # Jobs are run anew, and what left the render is pruned; of what is cluster-wide only where that is asked.
+            verbs = (*_OF_EVERY_OBJECT, "delete") if namespace else _OF_EVERY_OBJECT
+            yield from (Permission(verb, group, resource.plural, namespace) for verb in verbs)
     for namespace in sorted({ref.namespace for ref in refs if ref.namespace}):
-        for group, plural in _LOOKED_AT:
-            yield Permission("list", group, plural, namespace)
-            yield Permission("watch", group, plural, namespace)
+        yield Permission("get", "", "pods/log", namespace)
+        yield Permission("get", "", "services/proxy", namespace)
+    yield from followed
+
+
+def streams(kinds: Iterable[str], namespace: str) -> tuple[Permission, ...]:
+    """What it takes to follow these kinds of Kubernetes itself in a namespace, "" being all of them."""
+    resources = [resource for kind in kinds if (resource := built_in(kind)) is not None]
+    return tuple(
+        Permission(verb, resource.group, resource.plural, namespace)
+        for resource in resources
+        for verb in ("list", "watch")
+    )
 
 
 class _Rule(msgspec.Struct, rename="camel"):

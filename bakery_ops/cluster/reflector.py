@@ -39,6 +39,10 @@ class _BrokenError(Exception):
         self.pause = pause
 
 
+class _EndedError(_BrokenError):
+    """The server ended the watch without an error, but as soon as it had begun. Once, that loses nothing."""
+
+
 class Reflector:
     """Follows one Target. `run` is the body of a thread; `stop` and `refresh` may be called from any other.
 
@@ -77,7 +81,7 @@ class Reflector:
                 wait=self._pause,
                 stop=tenacity.stop_when_event_set(self._stopped),
                 sleep=tenacity.sleep_using_event(self._stopped),
-                before_sleep=lambda state: self._lose_sync(),
+                before_sleep=self._failed,
                 retry_error_callback=lambda state: None,
             )
             retrying(self._episode)
@@ -162,6 +166,7 @@ class Reflector:
             if "sendInitialEvents" not in start:
                 self._sync()
             self._follow(stream, initial=set() if "sendInitialEvents" in start else None)
+            self._ended_by_server(self._transport.steady() - began)
         except TransportError as error:
             self._ended(error, self._transport.steady() - began)
         finally:
@@ -174,6 +179,11 @@ class Reflector:
             self._offers_watch_list = False
             return
         self._refuse(stream.status, stream.error_body(), stream.session, asked_pause(stream.headers))
+
+    def _ended_by_server(self, lived: float) -> None:
+        """Watched on at once, as it has to be every few minutes, unless it never lived."""
+        if lived < self._settings.steady_after and not self._stopped.is_set() and not self._relist.is_set():
+            raise _EndedError("the server ended the watch as soon as it had begun")
 
     def _ended(self, error: TransportError, lived: float) -> None:
         """A quiet stream is watched on at once. A broken one is lost; only if it never lived does the pause grow."""
@@ -240,6 +250,11 @@ class Reflector:
         if code == 410:
             self._version = ""
         raise _BrokenError(f"{code} {message}", pause)
+
+    def _failed(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, _EndedError) or state.attempt_number > 1:
+            self._lose_sync()
 
     def _pause(self, state: tenacity.RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None

@@ -16,7 +16,8 @@ from bakery_ops.cluster.transport import JSON, Query, Reply, Timeouts, Transport
 from bakery_ops.cluster.troubles import TransportError
 from bakery_ops.errors import OperationFailed
 from bakery_ops.model.answer import Answer
-from bakery_ops.model.contract import CONTENT_HASH, FIELD_MANAGER
+from bakery_ops.model.content import shows_write
+from bakery_ops.model.contract import FIELD_MANAGER
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from bakery_ops.model.times import parse_time
 
@@ -188,11 +189,10 @@ def _landed(found: Reply, manifest: Manifest, since: float) -> Reply | None:
     """The reply our lost write would have had, if `found` shows that it was carried out; else None."""
     if found.status != 200:
         return found  # still in trouble, or refused: the retry policy decides
-    metadata = answer(found).body.get("metadata") or {}
-    wanted = manifest.annotations.get(CONTENT_HASH)
-    if not wanted or (metadata.get("annotations") or {}).get(CONTENT_HASH) != wanted:
+    body = answer(found).body
+    if not shows_write(body, manifest):
         return None
-    created = parse_time(metadata["creationTimestamp"]) >= since - 1.0  # whole seconds
+    created = parse_time(body["metadata"]["creationTimestamp"]) >= since - 1.0  # whole seconds
     return found._replace(status=201 if created else 200)
 
 

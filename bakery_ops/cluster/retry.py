@@ -111,7 +111,7 @@ class Retrier:
     ) -> None:
         self.webhooks = webhooks or _Webhooks(min(budget, WEBHOOK_BUDGET))
         self._transport, self._notify, self.budget = transport, notify, budget
-        self._sleep = sleep or transport.stopped.wait
+        self._sleep = sleep or transport.rest
         self._lock = threading.Lock()
         self._held_until = 0.0
         self._reported = self._slow = False
@@ -197,7 +197,7 @@ class Retrier:
             self._notify(f"The API server {self._transport.server} is slow: it took {seconds:.0f} s to answer.")
 
     def pause(self, seconds: float) -> None:
-        """Wait; ends early when the transport is closed."""
+        """Wait; ends early as `Transport.rest` does."""
         self._sleep(seconds)
 
     @property
@@ -258,8 +258,9 @@ class _Call:
         return transport.stopped.is_set() or state.upcoming_sleep > self._left()
 
     def _left(self) -> float:
-        """Seconds of the budget."""
-        return self._budget - (self._retrier.transport.steady() - self._started)
+        """Seconds of the budget, or of the hurry that somebody is in."""
+        transport = self._retrier.transport
+        return min(self._budget - (transport.steady() - self._started), transport.left)
 
 
 def cause_of(outcome: Outcome, server: str) -> str:

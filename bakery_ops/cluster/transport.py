@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -14,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from bakery_ops.cluster.clock import ServerClock, steady
 from bakery_ops.cluster.troubles import translated
+from bakery_ops.errors import OperationFailed
 
 JSON = "application/json"
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -29,6 +31,12 @@ class Timeouts(NamedTuple):
 
     connect: float = 5.0
     read: float = 30.0
+
+    def at_most(self, other: Timeouts) -> Timeouts:
+        return Timeouts(min(self.connect, other.connect), min(self.read, other.read))
+
+
+_HURRIED = Timeouts(connect=3.0, read=5.0)
 
 
 class Reply(NamedTuple):
@@ -85,6 +93,9 @@ class Transport:
     ) -> None:
         self.server, self.clock, self.steady = server, clock, steady
         self.stopped = threading.Event()
+        self.sealed = False
+        self._roused = threading.Event()
+        self._ends_at = math.inf
         self._guard: Callable[[], None] | None = None
         self._authenticate = authenticate
         self._link = _Link.of(authenticate(), server, 0)
@@ -100,6 +111,24 @@ class Transport:
     def guard(self, require: Callable[[], None] | None) -> None:
         """Call `require` before each write from now on: it raises when the lock was lost (faults.md, F20)."""
         self._guard = require
+
+    def hurry(self, seconds: float) -> None:
+        """Somebody waits for the end: try nothing again beyond so many seconds from now, and end pauses now."""
+        self._ends_at = min(self._ends_at, self.steady() + seconds)
+        self._roused.set()
+
+    @property
+    def left(self) -> float:
+        """Seconds until nothing is tried again; infinity while nobody is in a hurry."""
+        return self._ends_at - self.steady()
+
+    def rest(self, seconds: float) -> None:
+        """Wait; ends early when somebody gets into a hurry, or at `close`."""
+        (self._roused if math.isinf(self._ends_at) else self.stopped).wait(seconds)
+
+    def seal(self) -> None:
+        """Send no write any more: what is still under way is left behind, and must not be followed by another."""
+        self.sealed = True
 
     def renew(self, generation: int) -> None:
         """Load the credentials anew after a 401 to a request of session `generation`, unless that was done since."""
@@ -122,10 +151,12 @@ class Transport:
     ) -> Reply:
         """One request and its whole answer (of an error, the first 64 KiB).
 
-        Raises: TransportError; what the guard raises.
+        Raises: TransportError; what the guard raises; OperationFailed for a write after `seal`.
         """
-        if verb in _WRITES and self._guard is not None:
-            self._guard()
+        if verb in _WRITES:
+            self._require_open()
+        if not math.isinf(self._ends_at):
+            timeouts = timeouts.at_most(_HURRIED)
         link = self._begin(verb)
         headers = {**link.headers, "Accept": accept}
         if body is not None:
@@ -155,7 +186,14 @@ class Transport:
     def close(self) -> None:
         """End pauses between retries at once and drop idle connections."""
         self.stopped.set()
+        self._roused.set()
         self._link.manager.clear()
+
+    def _require_open(self) -> None:
+        if self.sealed:
+            raise OperationFailed("The run was interrupted; nothing more is written.")
+        if self._guard is not None:
+            self._guard()
 
     def _begin(self, verb: str) -> _Link:
         with self._lock:

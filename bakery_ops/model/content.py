@@ -48,6 +48,19 @@ def recorded_hash(live: Mapping[str, Any]) -> str:
     return str(annotations.get(CONTENT_HASH, ""))
 
 
+def shows_write(live: Mapping[str, Any], written: Manifest) -> bool:
+    """Whether a live object proves that this stamped manifest was applied to it: it bears the same hash and fence.
+
+    The hash alone proves nothing where what we wrote before has drifted. A manifest that asks for a UID changes an
+    object that bears our notes already, so nothing can prove it.
+    """
+    metadata = written.body.get("metadata") or {}
+    wanted, found = metadata.get("annotations") or {}, (live.get("metadata") or {}).get("annotations") or {}
+    if CONTENT_HASH not in wanted or "uid" in metadata:
+        return False
+    return all(found.get(note) == wanted.get(note) for note in (CONTENT_HASH, FENCE))
+
+
 def _wanted(body: Body) -> dict[str, Any]:
     wanted = {key: value for key, value in body.items() if key != "status"}
     metadata = {key: value for key, value in (wanted.get("metadata") or {}).items() if key not in _SERVER_METADATA}

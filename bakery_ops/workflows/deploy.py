@@ -80,6 +80,7 @@ def deploy(graph: Graph, wishes: Wishes, ports: Ports, watchers: Watchers) -> De
             ports.prove_capacity(part)
             if wishes.dry_run:
                 return DeployReport(_decide(this)[0])
+            preflight.can_be_followed(graph, ports.unfollowed)
             make_namespaces(graph, ports.requests, ports.namespace, ports.say, made.append)
             lock = held.enter_context(ports.lock())
             lock.enter("preparation")
@@ -310,4 +311,6 @@ def _world(ports: Ports, wishes: Wishes) -> rollout.World:
         journal=ports.journal,
         writers=ports.pools(wishes.workers, "write"),
         readers=ports.pools(rollout.LOG_READERS, "read"),
+        hurry=ports.hurry,
+        seal=ports.seal,
     )

@@ -51,12 +51,14 @@ class Ports:
         facts: Reads storage classes, ingress classes and cluster nodes.
         prove_capacity: Raises PreflightRefused when the platform does not fit the cluster's nodes.
         lacking: What this account may not do of all that a deploy of these nodes does.
+        unfollowed: Which of the streams that a rollout of these nodes needs this account may not watch.
         apply_everything: Another engine, which applies all at once; our waits, evidence and verification go on after
             it. None: we apply node by node.
         quick: What tells a platform that stands already; None: every deploy goes the long way.
         amend: What a rollback makes of the plan.
         recording: Where this deploy is recorded; None for one that is not.
         pools: Makes a pool of so many threads of that name.
+        hurry, seal: See `rollout.World`.
     """
 
     namespace: str
@@ -74,11 +76,14 @@ class Ports:
     request_count: Callable[[], int]
     say: Say
     lacking: Callable[[Graph], Sequence[str]] = lambda graph: ()
+    unfollowed: Callable[[Graph], Sequence[str]] = lambda graph: ()
     apply_everything: Callable[[], None] | None = None
     quick: unchanged.Quick | None = None
     amend: Amend = as_planned
     recording: Recording | None = None
     pools: Callable[[int, str], Executor] = ThreadPoolExecutor
+    hurry: Callable[[float], None] = lambda seconds: None
+    seal: Callable[[], None] = lambda: None
 
 
 class Wishes(NamedTuple):

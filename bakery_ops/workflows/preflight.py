@@ -62,6 +62,12 @@ def telling_made(namespaces: Sequence[str]) -> Iterator[None]:
         raise
 
 
+def can_be_followed(graph: Graph, unfollowed: Callable[[Graph], Sequence[str]]) -> None:
+    """Without its watches a deploy writes, sees nothing of it, and ends at its deadline."""
+    if lacking := unfollowed(graph):
+        raise Forbidden(f"this account may not follow what it deploys: {', '.join(lacking)}")
+
+
 def kinds_are_served(requests: Requests, graph: Graph) -> None:
     defined = {
         (node.manifest.spec["group"], node.manifest.spec["names"]["kind"])

@@ -31,10 +31,11 @@ from bakery_ops.rules.rollout.events import (
     WakeAt,
     WriteJournal,
 )
-from bakery_ops.rules.rollout.options import STREAMED_KINDS, Options
+from bakery_ops.rules.rollout.followed import kinds_followed, namespace_followed
+from bakery_ops.rules.rollout.options import Options
 from bakery_ops.rules.rollout.recording import begun, happened
 from bakery_ops.rules.rollout.result import RolloutResult, result
-from bakery_ops.rules.rollout.state import STREAMS_NEEDED, Judge, Rollout
+from bakery_ops.rules.rollout.state import Judge, Rollout
 from bakery_ops.rules.rollout.view import RolloutView
 from bakery_ops.workflows.interrupts import interruptible
 from bakery_ops.workflows.ports import Clock, Journal, Mirror, Requests
@@ -91,7 +92,13 @@ def workers(round_trip: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a drive needs of the outside. `writers`/`readers`: pools for writes and for logs and reads."""
+    """What a drive needs of the outside.
+
+    Attributes:
+        writers, readers: Pools for writes, and for logs and reads.
+        hurry: Called at an interrupt: let all requests come to an end within so many seconds.
+        seal: Called where an interrupted run leaves writes behind unanswered: send no further one.
+    """
 
     requests: Requests
     mirror: Mirror
@@ -100,6 +107,8 @@ class World:
     journal: Journal | None = None
     writers: Executor = field(default_factory=lambda: ThreadPoolExecutor(16, "write"))
     readers: Executor = field(default_factory=lambda: ThreadPoolExecutor(LOG_READERS, "read"))
+    hurry: Callable[[float], None] = lambda seconds: None
+    seal: Callable[[], None] = lambda: None
 
 
 def drive(
@@ -179,7 +188,8 @@ class _Driver:
         following = rollout.outcome is None
         self._looked_at = world.clock.now()
         if following:
-            world.mirror.start(_kinds(self._graph, self._options), namespace_of(self._graph), self._deliver)
+            kinds = kinds_followed(self._graph, self._options.streamed)
+            world.mirror.start(kinds, namespace_followed(self._graph), self._deliver)
         try:
             while rollout.outcome is None:
                 events = self._next()
@@ -195,9 +205,16 @@ class _Driver:
         finally:
             if following:
                 world.mirror.stop()
-        world.writers.shutdown(wait=True)
+        self._end_writing(rollout)
         self._scribe.finish(rollout, journal=rollout.outcome is not Outcome.LOCK_LOST)
         world.readers.shutdown(wait=False, cancel_futures=True)
+
+    def _end_writing(self, rollout: Rollout) -> None:
+        """Wait for what was sent; not for ever where somebody waits for us, and the server has had its time."""
+        left_behind = rollout.outcome is Outcome.INTERRUPTED and bool(rollout.in_flight)
+        if left_behind:
+            self._world.seal()
+        self._world.writers.shutdown(wait=not left_behind, cancel_futures=left_behind)
 
     def _is_open(self) -> bool:
         return self._open and self._may_write()
@@ -219,6 +236,8 @@ class _Driver:
             raise self._error
         if any(isinstance(event, InterruptRequested | LeaseLost) for event in events):
             self._open = False
+        if _INTERRUPTED in events:
+            self._world.hurry(machine.INTERRUPT_GRACE)
             events = [replace(event, at=now()) if event is _INTERRUPTED else event for event in events]
         gap, self._looked_at = now() - self._looked_at, now()
         if gap > UNWATCHED:
@@ -272,18 +291,3 @@ class _Driver:
         told = future.result()
         for event in (told,) if isinstance(told, Event) else told or ():
             self._world.inbox.put(event)
-
-
-def _kinds(graph: Graph, options: Options) -> tuple[str, ...]:
-    """The streams this graph needs; a deploy without HPAs follows none."""
-    present = {node.ref.kind for node in graph.values()}
-    needed = set(present)
-    for kind in present:
-        needed.update(STREAMS_NEEDED.get(kind, ()))
-    return tuple(kind for kind in STREAMED_KINDS if kind in needed and kind in options.streamed)
-
-
-def namespace_of(graph: Graph) -> str:
-    """The one namespace of the graph, or "" for all when there are several."""
-    names = {node.ref.namespace for node in graph.values() if node.ref.namespace}
-    return names.pop() if len(names) == 1 else ""

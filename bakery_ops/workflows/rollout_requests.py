@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bakery_ops.errors import BakeryError, TimedOut
-from bakery_ops.model.content import recorded_hash, stamped
+from bakery_ops.model.content import shows_write, stamped
 from bakery_ops.model.graph import Node
 from bakery_ops.model.live import Generic, LiveObject, struct_for
 from bakery_ops.model.manifest import ObjectRef
@@ -68,13 +68,16 @@ class Carrier:
         since = self._clock.now()
         try:
             answer = self._written(node, step)
+            if answer is None:
+                return ApplyDropped(self._clock.now(), node.name)
         except TimedOut as error:
             return ApplyRejected(self._clock.now(), node.name, "Unreachable", str(error), unknown=True)
         except BakeryError as error:
             return ApplyRejected(self._clock.now(), node.name, "Refused", str(error))
         return self._answered(node, step, before, answer, since)
 
-    def _written(self, node: Node, step: Step) -> Answer:
+    def _written(self, node: Node, step: Step) -> Answer | None:
+        """The answer to the write; None when writing was stopped between its two parts."""
         if step.restart:
             note = restart(node.manifest, step.restart, step.uid)
             answer = self._requests.apply(note, manager=RESTART_MANAGER)
@@ -83,9 +86,11 @@ class Carrier:
             kept = self._requests.apply(handover(node.manifest, step.replicas), manager=HANDOVER_MANAGER)
             if kept.status >= 300:
                 return kept
+            if not self._is_open():
+                return None
         manifest = stamped(node.manifest, step.content_hash, fence=self._fence)
         answer = self._requests.apply(manifest, force=self._force)
-        return self._settled(node.ref, answer, lambda body: recorded_hash(body) == step.content_hash)
+        return self._settled(node.ref, answer, lambda body: shows_write(body, manifest))
 
     def _settled(self, ref: ObjectRef, answer: Answer, landed: Callable[[Mapping[str, Any]], bool]) -> Answer:
         """A server error leaves the outcome open: the object itself decides. Raises TimedOut if it stays open."""
@@ -119,7 +124,10 @@ class Carrier:
             answer = self._requests.delete(ref, uid=step.uid)
             if answer.status >= 300 and answer.status not in (404, 409):
                 return ApplyRejected(self._clock.now(), node.name, *refusal(answer))
-            if not self._is_gone(node, step.uid):
+            is_gone = self._is_gone(node, step.uid)
+            if not self._is_open():
+                return ApplyDropped(self._clock.now(), node.name)
+            if not is_gone:
                 message = f"{ref} was still there {JOB_GONE_WITHIN:.0f} s after its deletion"
                 return ApplyRejected(self._clock.now(), node.name, "StillTerminating", message)
         except TimedOut as error:
@@ -134,7 +142,7 @@ class Carrier:
             found = self._requests.read(node.ref)
             if found.status == 404 or (found.body.get("metadata") or {}).get("uid") not in (None, uid):
                 return True
-            if self._clock.now() >= end:
+            if self._clock.now() >= end or not self._is_open():
                 return False
             self._clock.sleep(_JOB_POLL)
 

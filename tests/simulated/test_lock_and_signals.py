@@ -13,7 +13,7 @@ import pytest
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from tests.commands import invoke, kubectl
 from tests.proxy import FaultProxy, Kill
-from tests.proxy_faults import Call, Delay, Rule, Tell
+from tests.proxy_faults import Call, Delay, Outage, Rule, Stall, Tell
 from tests.simulated.kill_points import Arrange, Run, Site
 
 DATABASE = "statefulsets/db$"
@@ -69,6 +69,20 @@ def test_a_second_signal_ends_the_run_at_once(site: Site) -> None:
     with site.deploying(arrange=told(*rules)) as (process, _):
         output, _ = process.communicate(timeout=30)
     assert (process.returncode, "interrupted" in output) == (130, True), output
+    assert "Traceback" not in output
+    converges(site)
+
+
+@pytest.mark.parametrize("fault", [Outage(600.0), Stall()], ids=["refused", "silent"])
+def test_an_api_server_that_is_away_when_the_run_is_told_to_end_is_not_waited_for_long(
+    site: Site, fault: Outage | Stall
+) -> None:
+    """F19: writes, journal and lock had two minutes each."""
+    with site.deploying(arrange=told(Rule(fault, "PATCH", DATABASE, when=is_written, times=100))) as (process, proxy):
+        proxy.rules.wait_for("PATCH", DATABASE)
+        process.send_signal(signal.SIGTERM)
+        output, _ = process.communicate(timeout=60)
+    assert (process.returncode, "deploy interrupted after" in output) == (130, True), output
     assert "Traceback" not in output
     converges(site)
 

@@ -44,6 +44,7 @@ from bakery_ops.rules.rollout.judging import judge_dirty, mark
 from bakery_ops.rules.rollout.options import Options
 from bakery_ops.rules.rollout.progress import log_grew
 from bakery_ops.rules.rollout.state import Judge, Phase, Rollout, new_rollout, streams_of
+from bakery_ops.rules.rollout.world import belongs_elsewhere
 from bakery_ops.rules.verdict import Evidence, EvidenceClass
 
 INTERRUPT_GRACE = 10.0
@@ -126,7 +127,10 @@ def _time_jumped(rollout: Rollout, event: TimeJumped) -> None:
 
 def _object_changed(rollout: Rollout, event: ObjectChanged) -> None:
     homes.told(rollout, ref_of(event.object))
+    before = rollout.world.by_uid(event.object.metadata.uid)
     if rollout.world.put(event.object):
+        if before is not None and belongs_elsewhere(before, event.object):
+            _mark_affected(rollout, before)
         _mark_affected(rollout, event.object)
 
 
@@ -148,7 +152,7 @@ def _object_deleted(rollout: Rollout, event: ObjectDeleted) -> None:
     live = rollout.world.by_uid(event.uid) if event.uid else rollout.world.of(event.ref)
     if live is not None:
         _mark_affected(rollout, live)
-        rollout.world.remove(live.metadata.uid)
+    rollout.world.remove(event.uid or (live.metadata.uid if live else ""), for_good=bool(event.uid))
     homes.told(rollout, event.ref)
     node = rollout.graph.by_ref(event.ref)
     if node is not None:
@@ -185,6 +189,8 @@ def _apply_accepted(rollout: Rollout, event: ApplyAccepted) -> None:
         rollout.world.put(event.live)
         if event.live.metadata.deletion_timestamp and event.live.metadata.uid == event.applied.uid:
             state.phase = Phase.TERMINATING
+            if rollout.world.is_gone(event.applied.uid) and rollout.writes_allowed:
+                send(rollout, state)
     mark(rollout, (event.node, *rollout.dependents.get(event.node, ())))
 
 

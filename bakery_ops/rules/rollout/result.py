@@ -226,8 +226,8 @@ def _warnings(rollout: Rollout) -> tuple[str, ...]:
             found[f"{orphan.ref} left the render but stays: {orphan.kept}"] = None
     if rollout.unwatched:
         found[
-            f"nobody looked for {rollout.unwatched:.0f} s (this machine slept or was held up); what was waited for was"
-            " given that time again"
+            f"this machine: it slept or was held up, so nobody looked for {rollout.unwatched:.0f} s; what was waited"
+            " for was given that time again"
         ] = None
     if rollout.width_reason:
         found[f"fewer workloads were started at one time: {rollout.width_reason}"] = None

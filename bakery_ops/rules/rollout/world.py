@@ -26,9 +26,10 @@ class World:
         self._claims: defaultdict[tuple[str, str], dict[str, None]] = defaultdict(dict)
         self._events: defaultdict[str, dict[str, Event]] = defaultdict(dict)
         self._unconfirmed: defaultdict[str, set[str]] = defaultdict(set)
+        self._gone: set[str] = set()
 
     def put(self, live: LiveObject, *, from_snapshot: bool = False) -> bool:
-        """Take in the object's newest state. Returns False when a newer one is known already.
+        """Take in the object's newest state. Returns False when a newer one, or its end, is known already.
 
         `from_snapshot`: it was listed before the streams started, so the first full list must confirm it.
         """
@@ -38,9 +39,12 @@ class World:
             self._unconfirmed[live.kind].add(uid)
         elif not from_snapshot and self._unconfirmed:
             self._unconfirmed[live.kind].discard(uid)
-        if known is not None and 0 < _version(live) <= _version(known):
+        if uid in self._gone or (known is not None and 0 < _version(live) <= _version(known)):
             return False
         self._by_uid[uid] = live
+        if known is not None and belongs_elsewhere(known, live):
+            self._unindex(uid, known)
+            known = None
         if known is None:
             self._index(uid, live)
         return True
@@ -65,24 +69,35 @@ class World:
         if bound is None or _created(bound) <= _created(live):
             self._by_ref[ref] = uid
 
-    def remove(self, uid: str) -> LiveObject | None:
-        """Forget an object that is gone; returns its last state."""
-        live = self._by_uid.pop(uid, None)
-        if live is None:
-            return None
-        for owner in live.metadata.owner_references:
+    def _unindex(self, uid: str, live: LiveObject) -> None:
+        metadata = live.metadata
+        for owner in metadata.owner_references:
             self._children[owner.uid].pop(uid, None)
         if isinstance(live, Event):
             self._events[live.involved_object.uid].pop(uid, None)
         elif isinstance(live, EndpointSlice):
-            key = (live.metadata.namespace, live.metadata.labels.get(SERVICE_NAME, ""))
-            self._slices[key].pop(uid, None)
+            self._slices[metadata.namespace, metadata.labels.get(SERVICE_NAME, "")].pop(uid, None)
         elif live.kind == "PersistentVolumeClaim":
-            self._claims[live.metadata.namespace, claim_stem(live.metadata.name)].pop(uid, None)
+            self._claims[metadata.namespace, claim_stem(metadata.name)].pop(uid, None)
+
+    def remove(self, uid: str, *, for_good: bool = False) -> LiveObject | None:
+        """Forget an object that is gone; returns its last state.
+
+        `for_good`: its end was seen, so that no answer that comes late may bring it back.
+        """
+        if for_good:
+            self._gone.add(uid)
+        live = self._by_uid.pop(uid, None)
+        if live is None:
+            return None
+        self._unindex(uid, live)
         ref = ref_of(live)
         if self._by_ref.get(ref) == uid:
             del self._by_ref[ref]
         return live
+
+    def is_gone(self, uid: str) -> bool:
+        return uid in self._gone
 
     def unconfirmed(self, kind: str) -> frozenset[str]:
         """UIDs of a kind that a snapshot knew and the first full list did not deliver: gone meanwhile."""
@@ -146,6 +161,12 @@ class World:
             seen.add(uid)
             yield owner
             queue.extend(parent.uid for parent in owner.metadata.owner_references)
+
+
+def belongs_elsewhere(before: LiveObject, after: LiveObject) -> bool:
+    """Whether it was adopted, orphaned or given to another Service."""
+    was, now = before.metadata, after.metadata
+    return was.owner_references != now.owner_references or was.labels.get(SERVICE_NAME) != now.labels.get(SERVICE_NAME)
 
 
 def event_time(event: Event) -> float:

@@ -397,6 +397,16 @@ def test_a_second_ctrl_c_does_not_wait_long_for_a_server_that_is_silent(stored: 
     assert client.steady.now - began < 10
 
 
+def test_a_lock_under_which_a_write_may_still_arrive_is_not_freed_but_expires(stored: Stored, client: Client) -> None:
+    handle = Contender(client).lease.acquire(ANNA)
+    client.transport.seal()
+    handle.release()
+    assert stored.body is not None
+    assert stored.body["spec"]["holderIdentity"] == ANNA.id
+    with pytest.raises(OperationFailed, match="nothing more is written"):
+        client.requests.delete(ObjectRef("", "Pod", "shop", "p"))
+
+
 def test_releasing_twice_is_harmless(stored: Stored, client: Client) -> None:
     handle = Contender(client).lease.acquire(ANNA)
     handle.release()

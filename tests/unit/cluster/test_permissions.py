@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bakery_ops.cluster.discovery import Resource
-from bakery_ops.cluster.permissions import Permission, Permissions, needed
+from bakery_ops.cluster.permissions import Permission, Permissions, needed, streams
 from bakery_ops.model.manifest import ObjectRef
 from tests.unit.cluster.scripted import Client, Say, ScriptedServer, Seen
 
@@ -82,7 +82,29 @@ def test_a_permission_reads_like_a_sentence() -> None:
 def test_a_deploy_needs_what_it_does_with_its_objects_and_its_own_records() -> None:
     refs = [ObjectRef("apps", "Deployment", "shop", "web"), ObjectRef("x.example", "Unknown", "shop", "x")]
     resource = Resource("apps", "v1", "deployments", namespaced=True)
-    wanted = {str(each) for each in needed(refs, "home", lambda _, kind: resource if kind == "Deployment" else None)}
-    assert {f"{verb} deployments.apps in shop" for verb in ("get", "list", "create", "patch")} <= wanted
-    assert {"create leases.coordination.k8s.io in home", "update configmaps in home", "watch pods in shop"} <= wanted
+    followed = streams(("Deployment", "Pod"), "shop")
+    find = {"Deployment": resource}.get
+    wanted = {str(each) for each in needed(refs, "home", lambda _, kind: find(kind), followed)}
+    deployments = ("get", "list", "create", "patch", "delete", "watch")
+    assert {f"{verb} deployments.apps in shop" for verb in deployments} <= wanted
+    assert {"create leases.coordination.k8s.io in home", "update configmaps in home"} <= wanted
+    assert "delete configmaps in home" in wanted
+    assert {"watch pods in shop", "get pods/log in shop", "get services/proxy in shop"} <= wanted
     assert not any("Unknown" in each or "secrets" in each for each in wanted)
+
+
+def test_what_is_cluster_wide_is_deleted_only_by_who_asks_for_it() -> None:
+    resource = Resource("", "v1", "namespaces", namespaced=False)
+    wanted = {str(each) for each in needed([ObjectRef("", "Namespace", "", "shop")], "shop", lambda *_: resource)}
+    assert "create namespaces" in wanted
+    assert "delete namespaces" not in wanted
+
+
+def test_to_follow_a_kind_is_to_list_and_to_watch_it() -> None:
+    assert [str(each) for each in streams(("Job", "EndpointSlice"), "shop")] == [
+        "list jobs.batch in shop",
+        "watch jobs.batch in shop",
+        "list endpointslices.discovery.k8s.io in shop",
+        "watch endpointslices.discovery.k8s.io in shop",
+    ]
+    assert [str(each) for each in streams(("Pod",), "")] == ["list pods", "watch pods"]

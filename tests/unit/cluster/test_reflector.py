@@ -260,6 +260,16 @@ def test_a_refresh_that_comes_while_a_watch_is_being_opened_is_not_forgotten(
     got.wait_for("+new@4", "Synced")
 
 
+def test_watches_that_the_server_ends_as_soon_as_they_begin_are_no_stream(
+    server: ScriptedServer, start: Start, got: Collected
+) -> None:
+    """They end without an error, so a loop without a pause would open thousands in a second."""
+    server.always("GET", PODS, Watch((bookmark("9", initial_end=True),), "end"))
+    start(settings=QUICK._replace(longest_pause=60.0))
+    got.wait_for("Synced", "StreamLost", "Synced", "StreamLost", "Synced", "StreamLost")
+    assert len(server.seen) <= 6
+
+
 def test_an_event_split_over_chunks_is_put_together(server: ScriptedServer, start: Start, got: Collected) -> None:
     whole = b'{"type":"ADDED","object":{"metadata":{"name":"a","resourceVersion":"3"}}}\n'
     server.expect("GET", PODS, Watch((whole[:20], whole[20:50], whole[50:] + whole[:10], whole[10:]), "hold"))

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bakery_ops.errors import ClusterUnreachable, Locked, OperationFailed
-from bakery_ops.model.contract import CONTENT_HASH
+from bakery_ops.model.content import stamped
+from bakery_ops.model.contract import CONTENT_HASH, FENCE
 from bakery_ops.model.manifest import Manifest, ObjectRef
 from tests.unit.cluster.scripted import Client, Drop, Say, ScriptedServer, Seen, item, listing, status
 
@@ -70,6 +71,28 @@ def test_an_older_object_of_that_name_is_no_proof_of_the_write(server: ScriptedS
     server.expect("PATCH", JOB, status(500, "InternalError", "x"), Say(200, item("seed")))
     server.expect("GET", JOB, live("h0"))
     client.requests.apply(manifest())
+    assert [seen.method for seen in server.seen] == ["PATCH", "GET", "PATCH"]
+
+
+def test_an_object_that_drifted_is_no_proof_that_its_repair_was_written(server: ScriptedServer, client: Client) -> None:
+    """An earlier run wrote the same content, so only the fence tells its write from ours."""
+    drifted = item("seed", metadata={"annotations": {CONTENT_HASH: "h1", FENCE: "6"}})
+    server.expect("PATCH", JOB, status(503), Say(200, item("seed")))
+    server.expect("GET", JOB, Say(200, drifted))
+    client.requests.apply(stamped(manifest(), "h1", fence=7))
+    assert [seen.method for seen in server.seen] == ["PATCH", "GET", "PATCH"]
+
+
+def test_the_suspension_of_a_job_is_not_taken_for_written_because_the_job_is(
+    server: ScriptedServer, client: Client
+) -> None:
+    """It bears the notes of the apply before it; what it is, is a change of the object of one UID."""
+    applied = item("seed", metadata={"annotations": {CONTENT_HASH: "h1", FENCE: "7"}})
+    suspension = stamped(manifest(spec={"suspend": True}), "h1", fence=7)
+    suspension.body["metadata"]["uid"] = "uid-seed"
+    server.expect("PATCH", JOB, status(503), Say(200, item("seed")))
+    server.expect("GET", JOB, Say(200, applied))
+    client.requests.apply(suspension)
     assert [seen.method for seen in server.seen] == ["PATCH", "GET", "PATCH"]
 
 

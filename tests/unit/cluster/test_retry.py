@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from bakery_ops.cluster.retry import Class, classify
@@ -83,6 +85,28 @@ def test_a_call_is_held_back_no_longer_than_it_may_take(server: ScriptedServer, 
     assert client.steady.sleeps == []
     assert client.retrier.call(read, budget=20.0).status == 200
     assert client.steady.sleeps == [20.0]
+
+
+def test_in_a_hurry_all_requests_together_end_by_one_time(server: ScriptedServer, client: Client) -> None:
+    """F19: somebody pressed Ctrl-C while the API server was away, and each request had its own two minutes."""
+    server.always("GET", PATH, status(503))
+    client.transport.hurry(10.0)
+    began = client.steady.now
+    for _ in range(3):
+        with pytest.raises(ClusterUnreachable):
+            client.requests.read(REF)
+    assert 8 < client.steady.now - began <= 10
+    assert len(server.seen) > 3, "each was tried once at least"
+
+
+def test_a_pause_that_has_begun_ends_when_somebody_is_in_a_hurry(server: ScriptedServer, live_client: Client) -> None:
+    server.expect("GET", PATH, Say(200))
+    live_client.retrier.hold(100.0)
+    waiting = threading.Thread(target=live_client.requests.read, args=(REF,), daemon=True)
+    waiting.start()
+    live_client.transport.hurry(0.2)
+    waiting.join(10.0)
+    assert not waiting.is_alive()
 
 
 def test_a_storm_of_429_ends_at_the_budget_and_says_throttling(server: ScriptedServer, client: Client) -> None:

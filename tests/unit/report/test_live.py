@@ -171,7 +171,7 @@ def test_an_empty_column_of_events_leaves_its_room_to_the_phases():
 
 
 def test_what_is_ready_is_no_row():
-    names = [line.split()[0] for line in screen(row("web", Verdict.READY), row("db"))[2:] if line]
+    names = [line.split()[0] for line in screen(row("web", Verdict.READY), row("db"))[3:] if line]
     assert names == ["db"]
 
 

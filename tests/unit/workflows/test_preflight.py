@@ -8,8 +8,10 @@ from bakery_ops.errors import Forbidden, OperationFailed, PreflightRefused
 from bakery_ops.model.builder import build_graph
 from bakery_ops.model.documents import load
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.rules.rollout.events import Outcome
 from bakery_ops.workflows.preflight import permitted, references_exist
 from tests.fakes import FakeCluster
+from tests.sites import V1, Site
 
 TEXT = """
 apiVersion: apps/v1
@@ -122,3 +124,15 @@ def test_the_first_thing_that_is_forbidden_becomes_a_refusal_that_lists_all():
     with permitted(graph, lacking):
         pass
     assert asked == [graph]
+
+
+def test_what_may_not_be_watched_is_refused_before_the_first_write():
+    """B51: such a deploy would write everything and see nothing of it until its deadline."""
+    site = Site()
+    site.unfollowed.append("watch deployments.apps in shop")
+    with pytest.raises(PreflightRefused) as caught:
+        site.deploy(V1)
+    assert "watch deployments.apps in shop" in caught.value.details[0]
+    assert site.mutations() == []
+    site.unfollowed.clear()
+    assert site.deploy(V1).outcome is Outcome.SUCCEEDED

@@ -294,6 +294,33 @@ def test_a_first_signal_ends_cleanly_with_a_partial_report(number: signal.Signal
     assert ended.count(Status.UNKNOWN) == 0
 
 
+class Stubborn(InlineExecutor):
+    """Its work is never done; whoever waited for its end would wait for ever."""
+
+    def __init__(self, cluster: FakeCluster) -> None:
+        super().__init__(cluster, lambda: 1_000_000.0)
+        self.waited: list[bool] = []
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self.waited.append(wait)
+
+
+def test_after_a_signal_everything_is_in_a_hurry_and_an_answer_that_does_not_come_is_left_behind() -> None:
+    cluster, told = FakeCluster(), list[Any]()
+    writers = Stubborn(cluster)
+    world = World(
+        cluster, cluster, cluster.clock, FakeInbox(cluster), FakeJournal(), writers, InlineExecutor(),
+        told.append, lambda: told.append("sealed"),
+    )  # fmt: skip
+    cluster.after(1.5, lambda: signal.raise_signal(signal.SIGTERM))
+    graph = platform("auth")
+    ended = drive(graph, plan(graph, {}), Options(), world)
+    assert (ended.outcome, ended.nodes["redis"].status) == (Outcome.INTERRUPTED, Status.UNKNOWN)
+    assert ended.seconds <= 12
+    assert told == [10.0, "sealed"]
+    assert writers.waited == [False]
+
+
 def test_a_machine_that_slept_lists_anew_what_it_missed_and_goes_on() -> None:
     """F20: two stages became ready meanwhile, and longer than the deadline has passed."""
     run = Run({"auth-db": Behaviour(start=100.0)})

@@ -134,6 +134,15 @@ def test_after_a_server_error_an_object_with_another_hash_was_not_written() -> N
     assert not event.unknown
 
 
+def test_after_a_server_error_an_object_of_an_earlier_run_was_not_written() -> None:
+    """It drifted, so its hash is that of the repair, which never came."""
+    cluster, carrier = ready(WEB, fence=7)
+    cluster.fail("apply", WEB.ref, Answer(500, {}, "InternalError", "tired"))
+    event = carrier.apply(WEB, step(WEB), cluster.live(WEB.ref))
+    assert isinstance(event, ApplyRejected)
+    assert not event.unknown
+
+
 def test_a_job_is_deleted_by_uid_and_created_anew() -> None:
     cluster, carrier = ready(JOB)
     before = step(JOB, cluster)
@@ -141,6 +150,14 @@ def test_a_job_is_deleted_by_uid_and_created_anew() -> None:
     assert isinstance(event, ApplyAccepted)
     assert event.applied.uid != before.uid
     assert [verb for verb, _ in cluster.mutations] == ["delete", "apply"]
+
+
+def test_nobody_waits_for_a_job_to_be_gone_once_writing_has_stopped() -> None:
+    cluster, carrier = ready(JOB, may_write=lambda: cluster.clock.now() < began + 2.0)
+    cluster.change(JOB.ref, lambda body: body["metadata"].update(finalizers=["hold"]))
+    began = cluster.clock.now()
+    assert isinstance(carrier.replace_job(JOB, step(JOB, cluster)), ApplyDropped)
+    assert cluster.clock.now() < began + 3.0
 
 
 def test_a_job_that_somebody_replaced_meanwhile_is_not_deleted() -> None:

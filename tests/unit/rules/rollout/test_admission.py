@@ -7,7 +7,14 @@ from bakery_ops.model.live import Taint
 from bakery_ops.rules.plan import Action
 from bakery_ops.rules.readiness.observation import Machine
 from bakery_ops.rules.rollout import width
-from bakery_ops.rules.rollout.events import Apply, ApplyAccepted, ObjectChanged, ObjectDeleted, ReplaceJob
+from bakery_ops.rules.rollout.events import (
+    Apply,
+    ApplyAccepted,
+    ObjectChanged,
+    ObjectDeleted,
+    Outcome,
+    ReplaceJob,
+)
 from bakery_ops.rules.rollout.options import FailMode, Options
 from bakery_ops.rules.verdict import Applied, Verdict
 from bakery_ops.workflows.rollout_requests import live_object
@@ -179,6 +186,37 @@ def test_an_object_that_is_being_deleted_is_applied_again_when_it_is_gone() -> N
     assert table.sent == ["web", "web"]
     table.start("web", "ready", uid="fresh")
     assert table.verdict("web") is Verdict.READY
+
+
+def test_an_object_whose_end_is_told_before_the_answer_about_it_is_applied_again_at_once() -> None:
+    """The stream may be faster than the answer to our own write."""
+    table = Table(node("web"))
+    web = table.graph["web"]
+    dying = looks(web, "progressing", uid="dying")
+    metadata = {**web.manifest.body["metadata"], "uid": "dying", "deletionTimestamp": "2023-11-14T22:13:20Z"}
+    table.tell(ObjectChanged(table.now, dying), ObjectDeleted(table.now, web.ref, "dying"))
+    table.tell(
+        ApplyAccepted(
+            table.now,
+            "web",
+            Applied("dying", 1, "h", table.now, False, False),
+            live_object({**web.manifest.body, "metadata": metadata}),
+        )
+    )
+    assert table.sent == ["web", "web"]
+    table.start("web", "ready", uid="fresh")
+    table.wait(10)
+    assert table.rollout.outcome is Outcome.SUCCEEDED
+
+
+def test_an_answer_about_an_object_that_is_gone_by_now_does_not_bring_it_back() -> None:
+    table = Table(node("web"))
+    web = table.graph["web"]
+    table.see("web", "progressing", uid="gone")
+    table.tell(ObjectDeleted(table.now, web.ref, "gone"))
+    table.accept("web", verdict="ready", uid="gone")
+    assert table.verdict("web") is Verdict.PROGRESSING
+    assert table.rollout.world.of(web.ref) is None
 
 
 def test_every_command_names_a_node_once() -> None:

@@ -65,6 +65,27 @@ def test_a_service_sees_its_slices_and_the_workload_behind_it() -> None:
     assert [item.kind for item in related] == ["Deployment", "EndpointSlice"]
 
 
+def test_a_service_that_loses_a_slice_to_another_is_judged_anew() -> None:
+    table = Table(node("web"), node("service/web", "Service", relies=["web"]))
+    table.start("web", "ready")
+    table.start("service/web", "ready")
+    judged: list[str] = []
+    real = table.rollout.judge
+
+    def counting(observation: Any, memory: Any) -> Any:
+        judged.append(observation.node.name)
+        return real(observation, memory)
+
+    table.rollout.judge = counting
+    for version, service in (("1", "web"), ("2", "other")):
+        labels = {"kubernetes.io/service-name": service}
+        metadata = {"name": "x", "namespace": "bakery-ia", "uid": "s", "labels": labels, "resourceVersion": version}
+        slices = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata}
+        judged.clear()
+        table.tell(ObjectChanged(table.now, live_object(slices)))
+        assert "service/web" in judged
+
+
 def test_a_kind_without_a_stream_is_read_again_ever_more_rarely_while_it_is_not_ready() -> None:
     table = Table(node("ingress/web", "Ingress", Stage.EDGE))
     table.accept("ingress/web", verdict="progressing")

@@ -97,6 +97,38 @@ def test_what_is_removed_leaves_no_trace() -> None:
     assert world.remove("p1") is None
 
 
+def test_a_uid_that_is_gone_for_good_never_comes_back() -> None:
+    world = World()
+    world.put(live("Pod", "a", "u"))
+    world.remove("u", for_good=True)
+    assert world.is_gone("u")
+    assert not world.put(live("Pod", "a", "u"))
+    assert world.put(live("Pod", "a", "another"))
+
+
+def test_an_orphan_that_is_adopted_later_is_a_child_from_then_on() -> None:
+    world = World()
+    deployment = live("Deployment", "web", "d")
+    world.put(deployment)
+    world.put(live("ReplicaSet", "web-1", "r"))
+    world.put(live("Pod", "web-1-a", "p", "r"))
+    assert world.children(deployment) == []
+    world.put(live("ReplicaSet", "web-1", "r", "d"))
+    assert {child.metadata.uid for child in world.children(deployment)} == {"r", "p"}
+    world.put(live("ReplicaSet", "web-1", "r", "elsewhere"))
+    assert world.children(deployment) == []
+
+
+def test_a_slice_that_changes_its_label_belongs_to_the_other_service_and_can_be_removed() -> None:
+    world = World()
+    for service in ("web", "other"):
+        world.put(live("EndpointSlice", "x1", "e", metadata={"labels": {"kubernetes.io/service-name": service}}))
+    assert world.slices("n", "web") == []
+    assert [item.metadata.uid for item in world.slices("n", "other")] == ["e"]
+    world.remove("e")
+    assert world.slices("n", "other") == []
+
+
 def test_claims_of_a_stateful_set_are_found_by_name() -> None:
     world = World()
     owner = live("StatefulSet", "auth-db", "s")
