@@ -14,6 +14,7 @@ from urllib3.exceptions import HTTPError
 
 from bakery_ops.cluster.clock import ServerClock, steady
 from bakery_ops.cluster.troubles import translated
+from bakery_ops.errors import OperationFailed, UsageError
 
 JSON = "application/json"
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -88,7 +89,8 @@ class Transport:
         self._guard: Callable[[], None] | None = None
         self._authenticate = authenticate
         self._link = _Link.of(authenticate(), server, 0)
-        self._lock = threading.Lock()
+        self._lock, self._renewing = threading.Lock(), threading.Lock()
+        self._not_renewed: tuple[float, OperationFailed] | None = None  # when the last attempt failed, and how
         self._counts: Counter[str] = Counter()
 
     @property
@@ -102,11 +104,27 @@ class Transport:
         self._guard = require
 
     def renew(self, generation: int) -> None:
-        """Load the credentials anew after a 401 to a request of session `generation`, unless that was done since."""
-        with self._lock:
-            if generation == self._link.generation:
-                stale, self._link = self._link, _Link.of(self._authenticate(), self.server, generation + 1)
-                stale.manager.clear()  # what is in use ends by itself
+        """Load the credentials anew after a 401 to a request of session `generation`, unless that was done since.
+
+        One thread does it, and a plugin may take a minute; meanwhile all others go on with what there is.
+        Raises: OperationFailed: they cannot be loaded (F16); whoever waited meanwhile is told the same.
+        """
+        asked = self.steady()
+        with self._renewing:
+            if generation != self._link.generation:
+                return
+            if self._not_renewed is not None and self._not_renewed[0] > asked:
+                raise self._not_renewed[1]
+            try:
+                fresh = _Link.of(self._authenticate(), self.server, generation + 1)
+            except UsageError as error:
+                said = f"The credentials were refused and cannot be renewed: {error}"
+                failed = OperationFailed(said, remedy=error.remedy)
+                self._not_renewed = self.steady(), failed
+                raise failed from error
+            with self._lock:
+                stale, self._link = self._link, fresh
+            stale.manager.clear()  # what is in use ends by itself
 
     def send(
         self,
