@@ -145,7 +145,7 @@ class Transport:
         if verb in _WRITES and self._guard is not None:
             self._guard()
         link = self._begin(verb)
-        headers = {**link.headers, "Accept": accept}
+        headers = _asking(link, accept)
         if body is not None:
             headers["Content-Type"] = content_type
         sent = self.steady()
@@ -163,7 +163,7 @@ class Transport:
     def stream(self, path: str, query: Query, *, accept: str = JSON, timeouts: Timeouts) -> WatchStream:
         """Open a watch. Raises: TransportError."""
         link = self._begin("watch")
-        headers = {**link.headers, "Accept": accept}
+        headers = _asking(link, accept)
         try:
             response = self._open(link, "GET", _target(path, query), headers, None, timeouts)
         except (HTTPError, OSError) as error:
@@ -232,6 +232,13 @@ class WatchStream:
     def release(self) -> None:
         """Close for good; only by the thread that reads."""
         self._response.close()
+
+
+def _asking(link: _Link, accept: str) -> urllib3.HTTPHeaderDict:
+    """A header may be there more than once: a plain dictionary would join the groups of who we act as."""
+    headers = urllib3.HTTPHeaderDict(link.headers)
+    headers["Accept"] = accept
+    return headers
 
 
 def _content(response: urllib3.BaseHTTPResponse) -> bytes:

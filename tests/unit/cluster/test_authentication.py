@@ -84,6 +84,35 @@ def test_user_and_password_and_impersonation_are_sent(server: ScriptedServer, tm
     assert seen_headers(server)["Impersonate-User"] == "deployer"
 
 
+def test_all_of_an_impersonation_is_sent(server: ScriptedServer, tmp_path: Path) -> None:
+    """As kubectl does: without the groups we would act as somebody who may do less, or more."""
+    user = {
+        "token": "canary", "as": "jürgen€", "as-uid": "7", "as-groups": ["bakers", "night, shift"],
+        "as-user-extra": {"example.org/scope": ["one", "two"]},
+    }  # fmt: skip
+    closing(connect(kubeconfig(tmp_path, answering(server).url, user)))
+    sent = server.seen[-1].every_header
+    assert [value.encode("latin-1").decode() for value in sent["impersonate-user"]] == ["jürgen€"]
+    assert sent["impersonate-uid"] == ["7"]
+    assert sent["impersonate-group"] == ["bakers", "night, shift"]
+    assert sent["impersonate-extra-example.org%2fscope"] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("user", "says"),
+    [
+        ({"as-groups": ["bakers"]}, "no `as`"),
+        ({"as": "me", "as-groups": "bakers"}, "as-groups has to be a list"),
+        ({"as": "me\nX-Other: y"}, "control characters"),
+    ],
+)
+def test_an_impersonation_that_kubectl_would_not_take_is_refused(
+    server: ScriptedServer, tmp_path: Path, user: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        connect(kubeconfig(tmp_path, server.url, {"token": "canary", **user}))
+
+
 def plugin(folder: Path, script: str) -> dict[str, Any]:
     program = folder / "plugin.sh"
     program.write_text(f"#!/bin/sh\n{script}\n")
