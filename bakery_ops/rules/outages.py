@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.words import one_line
-from bakery_ops.rules.diagnosis import RootCause, tallied
+from bakery_ops.rules.diagnosis import HELD, RootCause, tallied
 from bakery_ops.rules.verdict import Verdict
 
 Body = Mapping[str, Any]
@@ -85,7 +85,8 @@ def explained(causes: Sequence[RootCause], graph: Graph, found: Outage) -> tuple
     Only a container that runs can miss a name; what is missing, full or not pulled has a cause of its own.
     """
     reasons = _OF_RUNNING if found.subject == DNS else _OF_RUNNING | _OF_NODES
-    victims = [cause for cause in causes if all(evidence.reason in reasons for evidence in cause.evidence)]
+    told = [cause for cause in causes if cause.state != HELD]  # somebody paused it on purpose
+    victims = [cause for cause in told if all(evidence.reason in reasons for evidence in cause.evidence)]
     if not victims:
         return tuple(causes)
     members = {name for cause in victims for name in cause.members}
