@@ -137,8 +137,11 @@ class Transport:
         content_type: str = JSON,
         accept: str = JSON,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 an immutable value
+        limit: int | None = None,
     ) -> Reply:
         """One request and its whole answer (of an error, the first 64 KiB).
+
+        `limit`: bytes after which nobody reads on, nor longer than the two timeouts together: for answers of others.
 
         Raises: TransportError; what the guard raises.
         """
@@ -151,7 +154,7 @@ class Transport:
         sent = self.steady()
         try:
             response = self._open(link, method, _target(path, query), headers, body, timeouts)
-            content = _content(response)
+            content = _content(response) if limit is None else self._beginning(response, limit, sent + sum(timeouts))
         except (HTTPError, OSError) as error:
             raise translated(error) from error
         received = self.steady()
@@ -179,6 +182,16 @@ class Transport:
         with self._lock:
             self._counts[verb] += 1
             return self._link
+
+    def _beginning(self, response: urllib3.BaseHTTPResponse, limit: int, until: float) -> bytes:
+        content = b""
+        while len(content) < limit and self.steady() < until:
+            chunk = response.read1(limit - len(content))
+            if not chunk:
+                return content
+            content += chunk
+        response.close()
+        return content
 
     def _open(
         self,
