@@ -141,7 +141,7 @@ def plan(target: Target, exit_code: bool, output: str | None) -> ExitCode:
             print(json.dumps(document))  # noqa: T201
         else:
             plans.show_plan(terminal, decided, items)
-    if any(one.refusal for one in asked):
+    if any(one.is_refused for one in asked):
         return ExitCode.PREFLIGHT
     return ExitCode.CHANGES if exit_code and not decided.is_empty else ExitCode.OK
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,9 +80,10 @@ def _monitoring(profile: Profile) -> tuple[Manifest, ...]:
     component = REPOSITORY / "k8s" / "components" / "monitoring"
     if not overlay.is_relative_to(REPOSITORY / "k8s") or not component.is_dir():
         return ()
-    with TemporaryDirectory(dir=REPOSITORY / "k8s", prefix=".monitoring-") as folder:
-        base = overlay.relative_to(REPOSITORY / "k8s")
-        text = f"resources: [../{base}]\ncomponents: [../components/{component.name}]\n"
+    with TemporaryDirectory(prefix="bakery-ops-monitoring-") as folder:  # the clone may be read-only
+        # kustomize takes folders elsewhere, but no absolute paths.
+        resources, components = ([os.path.relpath(path, os.path.realpath(folder))] for path in (overlay, component))
+        text = json.dumps({"resources": resources, "components": components})
         (Path(folder) / "kustomization.yaml").write_text(text)
         return load(render_overlay(Path(folder)), "monitoring", namespace=profile.namespace)
 

@@ -107,9 +107,8 @@ def _confirm(decided: Removal, namespace: str, given: str | None) -> None:
         )
         given = sys.stdin.readline().strip()
     if given != namespace:
-        what = "no confirmation was given" if given is None else "the confirmation is not the namespace's name"
         raise TargetRefused(
-            f"data would be deleted and {what}; nothing was removed", remedy=f"repeat with --yes {namespace}"
+            f"{decided.unconfirmed(given)}; nothing was removed", remedy=f"repeat with --yes {namespace}"
         )
 
 

@@ -30,7 +30,7 @@ def retry_seconds(environment: Mapping[str, str]) -> int:
 
 def _seconds(environment: Mapping[str, str], name: str, default: int) -> int:
     text = environment.get(name, str(default))
-    if not (text.isascii() and text.isdigit()) or not 3 <= int(text[:9]) <= 3600:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9) or not 3 <= int(text) <= 3600:
         raise UsageError(f"{name}: {text[:20]!r} is not a whole number of seconds from 3 to 3600")
     return int(text)
 

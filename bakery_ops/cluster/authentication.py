@@ -15,9 +15,11 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import urllib3
+from urllib3 import HTTPHeaderDict
 from urllib3.exceptions import HTTPError
 
 from bakery_ops import __version__
+from bakery_ops.cluster.impersonation import headers_of
 from bakery_ops.cluster.kubeconfig import Context
 from bakery_ops.cluster.transport import Session
 from bakery_ops.errors import UsageError
@@ -92,7 +94,7 @@ class Credentials:
         if context.server.startswith("https"):
             # urllib3 would build a context, and read the files again, for every connection.
             pool.connection_pool_kw["ssl_context"] = _tls_context(context, identification)
-        return Session(pool, _headers(context.user, identification))
+        return Session(pool, _headers(context, identification))
 
 
 def _require_address(context: Context) -> None:
@@ -117,12 +119,15 @@ def _said(error: Exception) -> str:
     return one_line(str(error)).rstrip(".")
 
 
-def _headers(user: Mapping[str, Any], identification: Identification) -> dict[str, str]:
-    headers = {"User-Agent": f"bakery-ops/{__version__}"}
+def _headers(context: Context, identification: Identification) -> HTTPHeaderDict:
+    headers = HTTPHeaderDict({"User-Agent": f"bakery-ops/{__version__}"})
     if identification.authorization:
         headers["Authorization"] = identification.authorization
-    if user.get("as"):
-        headers["Impersonate-User"] = str(user["as"])
+    for name, value in headers_of(context.user):
+        if not value.isprintable():
+            raise UsageError(f"The {name} of context {context.name} has control characters.")
+        # http.client writes Latin-1; a name of other letters has to arrive as UTF-8, as kubectl sends it.
+        headers.add(name, value.encode().decode("latin-1"))
     return headers
 
 

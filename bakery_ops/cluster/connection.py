@@ -32,7 +32,7 @@ from bakery_ops.cluster.requests import ApiRequests
 from bakery_ops.cluster.retry import BUDGET, Retrier
 from bakery_ops.cluster.transport import Reply, Timeouts, Transport
 from bakery_ops.cluster.troubles import TransportError
-from bakery_ops.errors import BakeryError, ClusterUnreachable, PreflightRefused, UsageError
+from bakery_ops.errors import BakeryError, ClusterUnreachable, OperationFailed, PreflightRefused, UsageError
 
 PREFLIGHT_DEADLINE = 10.0
 _PROBE = Timeouts(connect=4.0, read=4.0)
@@ -168,7 +168,7 @@ def _ask(transport: Transport, path: str, chosen: kubectl_rules.Context, deadlin
 
     try:
         reply = retrier.call(attempt)
-    except ClusterUnreachable as error:
+    except (ClusterUnreachable, OperationFailed) as error:
         raise PreflightRefused(str(error), remedy=error.remedy) from error
     if reply.status == 401:
         raise refusals.unauthorized(chosen, reply)

@@ -9,6 +9,8 @@ from bakery_ops.cluster.records import Body
 
 _HOST, _PHASE, _USER = "bakery-ia.dev/lock-host", "bakery-ia.dev/lock-phase", "bakery-ia.dev/lock-user"
 
+LONGEST = 3600.0  # seconds: what BAKERY_LOCK_SECONDS may say at most
+
 
 class Holder(NamedTuple):
     """Who holds a lock. `id` is unique to one run, "" for a free lock; the rest is for people."""
@@ -43,8 +45,8 @@ def renewal_of(lease: Body) -> str:
 
 
 def duration_of(lease: Body, default: float) -> float:
-    """Seconds the Lease itself says it lasts."""
-    return float((lease.get("spec") or {}).get("leaseDurationSeconds") or default)
+    """Seconds the Lease itself says it lasts, as far as ours can: whoever waits for its end must not wait for ever."""
+    return min(float((lease.get("spec") or {}).get("leaseDurationSeconds") or default), LONGEST)
 
 
 def transitions_of(lease: Body) -> int:

@@ -28,10 +28,13 @@ def follow(
         stream = transport.stream(
             BUILT_IN["", "Pod"].path(namespace, pod) + "/log", query, accept="*/*", timeouts=_PATIENT
         )
-        if stream.status != 200:
-            message = decoded(stream.error_body()).get("message")
-            raise OperationFailed(f"the API server answers {stream.status}: {message or 'without a reason'}")
-        yield from _lines(stream.chunks())
+        try:
+            if stream.status != 200:
+                message = decoded(stream.error_body()).get("message")
+                raise OperationFailed(f"the API server answers {stream.status}: {message or 'without a reason'}")
+            yield from _lines(stream.chunks())
+        finally:
+            stream.release()  # whoever stops listening lets the server stop sending
     except TransportError as error:
         raise OperationFailed(str(error)) from error
 

@@ -75,6 +75,12 @@ class Reflector:
 
     def run(self) -> None:
         """Follow the target until `stop`."""
+        try:
+            self._keep_on()
+        finally:
+            self._lose_sync()  # ended by a bug: its cache must not count as current
+
+    def _keep_on(self) -> None:
         while not self._stopped.is_set():
             retrying = tenacity.Retrying(
                 retry=tenacity.retry_if_exception_type(_BrokenError),

@@ -174,9 +174,10 @@ class ApiRequests:
         target = f"/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy/{path.lstrip('/')}"
         timeouts = Timeouts(timeout, timeout)
         reply = self._retrier.call(
-            lambda: self._transport.send("proxy", "GET", target, accept="*/*", timeouts=timeouts), budget=0.0
+            lambda: self._transport.send("proxy", "GET", target, accept="*/*", timeouts=timeouts, limit=_PROXY_BYTES),
+            budget=0.0,
         )
-        return reply.status, reply.body[:_PROXY_BYTES], reply.received - reply.sent
+        return reply.status, reply.body, reply.received - reply.sent
 
     def served(self, refs: Iterable[ObjectRef]) -> Mapping[tuple[str, str], bool]:
         return self._discovery.served(refs)

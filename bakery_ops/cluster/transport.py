@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from bakery_ops.cluster.clock import ServerClock, steady
 from bakery_ops.cluster.troubles import translated
-from bakery_ops.errors import OperationFailed
+from bakery_ops.errors import OperationFailed, UsageError
 
 JSON = "application/json"
 _ERROR_BODY_LIMIT = 64 * 1024
@@ -99,7 +99,8 @@ class Transport:
         self._guard: Callable[[], None] | None = None
         self._authenticate = authenticate
         self._link = _Link.of(authenticate(), server, 0)
-        self._lock = threading.Lock()
+        self._lock, self._renewing = threading.Lock(), threading.Lock()
+        self._not_renewed: tuple[float, OperationFailed] | None = None  # when the last attempt failed, and how
         self._counts: Counter[str] = Counter()
 
     @property
@@ -131,11 +132,27 @@ class Transport:
         self.sealed = True
 
     def renew(self, generation: int) -> None:
-        """Load the credentials anew after a 401 to a request of session `generation`, unless that was done since."""
-        with self._lock:
-            if generation == self._link.generation:
-                stale, self._link = self._link, _Link.of(self._authenticate(), self.server, generation + 1)
-                stale.manager.clear()  # what is in use ends by itself
+        """Load the credentials anew after a 401 to a request of session `generation`, unless that was done since.
+
+        One thread does it, and a plugin may take a minute; meanwhile all others go on with what there is.
+        Raises: OperationFailed: they cannot be loaded (F16); whoever waited meanwhile is told the same.
+        """
+        asked = self.steady()
+        with self._renewing:
+            if generation != self._link.generation:
+                return
+            if self._not_renewed is not None and self._not_renewed[0] > asked:
+                raise self._not_renewed[1]
+            try:
+                fresh = _Link.of(self._authenticate(), self.server, generation + 1)
+            except UsageError as error:
+                said = f"The credentials were refused and cannot be renewed: {error}"
+                failed = OperationFailed(said, remedy=error.remedy)
+                self._not_renewed = self.steady(), failed
+                raise failed from error
+            with self._lock:
+                stale, self._link = self._link, fresh
+            stale.manager.clear()  # what is in use ends by itself
 
     def send(
         self,
@@ -148,8 +165,11 @@ class Transport:
         content_type: str = JSON,
         accept: str = JSON,
         timeouts: Timeouts = Timeouts(),  # noqa: B008 an immutable value
+        limit: int | None = None,
     ) -> Reply:
         """One request and its whole answer (of an error, the first 64 KiB).
+
+        `limit`: bytes after which nobody reads on, nor longer than the two timeouts together: for answers of others.
 
         Raises: TransportError; what the guard raises; OperationFailed for a write after `seal`.
         """
@@ -158,13 +178,13 @@ class Transport:
         if not math.isinf(self._ends_at):
             timeouts = timeouts.at_most(_HURRIED)
         link = self._begin(verb)
-        headers = {**link.headers, "Accept": accept}
+        headers = _asking(link, accept)
         if body is not None:
             headers["Content-Type"] = content_type
         sent = self.steady()
         try:
             response = self._open(link, method, _target(path, query), headers, body, timeouts)
-            content = _content(response)
+            content = _content(response) if limit is None else self._beginning(response, limit, sent + sum(timeouts))
         except (HTTPError, OSError) as error:
             raise translated(error) from error
         received = self.steady()
@@ -176,7 +196,7 @@ class Transport:
     def stream(self, path: str, query: Query, *, accept: str = JSON, timeouts: Timeouts) -> WatchStream:
         """Open a watch. Raises: TransportError."""
         link = self._begin("watch")
-        headers = {**link.headers, "Accept": accept}
+        headers = _asking(link, accept)
         try:
             response = self._open(link, "GET", _target(path, query), headers, None, timeouts)
         except (HTTPError, OSError) as error:
@@ -199,6 +219,16 @@ class Transport:
         with self._lock:
             self._counts[verb] += 1
             return self._link
+
+    def _beginning(self, response: urllib3.BaseHTTPResponse, limit: int, until: float) -> bytes:
+        content = b""
+        while len(content) < limit and self.steady() < until:
+            chunk = response.read1(limit - len(content))
+            if not chunk:
+                return content
+            content += chunk
+        response.close()
+        return content
 
     def _open(
         self,
@@ -252,6 +282,13 @@ class WatchStream:
     def release(self) -> None:
         """Close for good; only by the thread that reads."""
         self._response.close()
+
+
+def _asking(link: _Link, accept: str) -> urllib3.HTTPHeaderDict:
+    """A header may be there more than once: a plain dictionary would join the groups of who we act as."""
+    headers = urllib3.HTTPHeaderDict(link.headers)
+    headers["Accept"] = accept
+    return headers
 
 
 def _content(response: urllib3.BaseHTTPResponse) -> bytes:

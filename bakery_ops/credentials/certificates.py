@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from bakery_ops.credentials.secret import SecretText
+from bakery_ops.errors import PreflightRefused
+from bakery_ops.model.secrets import ISSUER
 
 AUTHORITY_LIFE = timedelta(days=3650)
 LEAF_LIFE = timedelta(days=90)
@@ -40,11 +43,11 @@ def authority(name: str, now: float) -> Pair:
 
 
 def leaf(issuer: Pair, hosts: Sequence[str], now: float) -> Pair:
-    """A server certificate for `hosts`, signed by `issuer`, valid for 90 days from `now` (epoch seconds)."""
-    issuer_key = serialization.load_pem_private_key(issuer.key.reveal().encode(), password=None)
-    if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
-        raise ValueError("the authority's key is not an elliptic curve key")
-    issuer_certificate = x509.load_pem_x509_certificate(issuer.certificate.reveal().encode())
+    """A server certificate for `hosts`, signed by `issuer`, valid for 90 days from `now` (epoch seconds).
+
+    Raises: PreflightRefused: that pair cannot sign.
+    """
+    issuer_certificate, issuer_key = _signing(issuer)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = (
         _builder(_name(hosts[0]), issuer_certificate.subject, key.public_key(), now, LEAF_LIFE)
@@ -59,6 +62,30 @@ def leaf(issuer: Pair, hosts: Sequence[str], now: float) -> Pair:
         .sign(issuer_key, hashes.SHA256())
     )  # fmt: skip
     return _pair(certificate, key)
+
+
+def _signing(issuer: Pair) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]:
+    """The authority as somebody may have brought it. What was not understood is not quoted: it may be the key."""
+    try:
+        certificate = x509.load_pem_x509_certificate(issuer.certificate.reveal().encode())
+    except ValueError:
+        raise _cannot_sign("its tls.crt is no certificate in PEM") from None
+    try:
+        key = serialization.load_pem_private_key(issuer.key.reveal().encode(), password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):  # a TypeError: the key has a password
+        raise _cannot_sign("its tls.key is no private key in PEM, or has a password") from None
+    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
+        raise _cannot_sign("its tls.key is neither an elliptic curve key nor an RSA key")
+    if key.public_key() != certificate.public_key():
+        raise _cannot_sign("its tls.crt and tls.key do not belong together")
+    return certificate, key
+
+
+def _cannot_sign(why: str) -> PreflightRefused:
+    return PreflightRefused(
+        f"the Secret {ISSUER} cannot sign certificates: {why}",
+        remedy="put a CA's certificate and key there, or delete it so that a new authority is made",
+    )
 
 
 def _builder(

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bakery_ops.credentials.secret import SecretText
+from bakery_ops.errors import PreflightRefused
 
 _PASSWORD_BYTES = 32
 _SALT = 4
@@ -88,8 +89,15 @@ def rabbitmq_users(
 
     `staff`: name -> (password, tag) of users that manage or watch. Everything else in `current` stays (queues,
     policies, users somebody added); a user has one password in RabbitMQ, so a changed one replaces the old.
+
+    Raises: PreflightRefused: `current` is no definitions file.
     """
-    definitions: dict[str, Any] = json.loads(current.reveal()) if current else {"vhosts": [{"name": "/"}]}
+    definitions = _definitions(current.reveal()) if current else {"vhosts": [{"name": "/"}]}
+    if definitions is None:
+        raise PreflightRefused(
+            "the definitions.json of the Secret rabbitmq-definitions is not JSON with lists of users and permissions",
+            remedy="mend it there; how it has to look shows rabbitmqctl export_definitions",
+        )
     users: list[dict[str, Any]] = definitions.setdefault("users", [])
     permissions: list[dict[str, Any]] = definitions.setdefault("permissions", [])
     changed: list[str] = []
@@ -110,6 +118,17 @@ def rabbitmq_users(
         user["hashing_algorithm"] = "rabbit_password_hashing_sha256"
         changed.append(name)
     return SecretText(json.dumps(definitions, indent=1) + "\n"), tuple(changed)
+
+
+def _definitions(text: str) -> dict[str, Any] | None:
+    """None where it is no definitions file. No error is passed on: that of JSON holds the whole text."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    lists = [found.get(name, []) for name in ("users", "permissions")] if isinstance(found, dict) else [None]
+    is_whole = all(isinstance(each, list) and all(isinstance(item, dict) for item in each) for each in lists)
+    return found if is_whole else None
 
 
 def _own(client: str) -> str:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from bakery_ops.errors import UsageError
-from bakery_ops.model.words import amount, hint, nearest, unknown
+from bakery_ops.model.words import amount, hint, nearest, printable, unknown
 
 # Settings from the environment that are no key of a profile.
 _OTHER_VARIABLES = (
@@ -26,7 +26,7 @@ IMAGE_SOURCES = ("sandbox", "skaffold", "present")
 ENGINES = ("staged", "skaffold")
 
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?|([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ def configuration(
 
     Raises: UsageError that lists every unknown key, wrong type, missing overlay and misspelled variable at once.
     """
-    sections = {"default-profile", "profiles"}
-    problems = [f"unknown key {key!r}; {hint(key, sections)}" for key in sorted(table.keys() - sections)]
+    known = {"default-profile", "profiles"}
+    problems = [f"unknown key {key!r}; {hint(key, known)}" for key in sorted(table.keys() - known)]
 
     def at(section: str, key: str) -> str:
         line = (lines or {}).get((section, key))
@@ -108,7 +108,10 @@ def configuration(
     variables = _bad_variables(environment)
     profiles: dict[str, Profile] = {}
     origins: list[Origin] = []
-    for name, entries in (table.get("profiles") or {}).items():
+    if not isinstance(sections := table.get("profiles", {}), Mapping):
+        problems.append("profiles: these are tables with a name, like [profiles.prod]")
+        sections = {}
+    for name, entries in sections.items():
         if not isinstance(entries, Mapping) or not _NAME.fullmatch(name):
             problems.append(f"profiles.{name}: a profile is a table with a name like 'prod'")
             continue
@@ -233,12 +236,10 @@ def _typed(key: str, raw: Any) -> Any:
 def duration(text: str) -> float:
     """Seconds of "90", "90s", "10m" or "1h30m". Raises UsageError for anything else and for zero."""
     match = _DURATION.fullmatch(text)
-    seconds = float(text) if text.isdigit() else 0.0
-    if not text.isdigit() and match:
-        hours, minutes, rest = (int(part or 0) for part in match.groups())
-        seconds = hours * 3600.0 + minutes * 60 + rest
+    hours, minutes, rest, bare = (int(part or 0) for part in match.groups()) if match else (0, 0, 0, 0)
+    seconds = hours * 3600.0 + minutes * 60 + rest + bare
     if seconds <= 0:
-        raise UsageError(f"{text!r} is not a duration like 90s or 10m")
+        raise UsageError(f"{printable(text)!r} is not a duration like 90s or 10m")
     return seconds
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,13 +60,13 @@ def recording(run: Path) -> Iterator[dict[str, Any]]:
     path = run / RECORDING
     packed = path.with_name(f"{RECORDING}.gz")
     try:
-        text = gzip.decompress(packed.read_bytes()) if packed.exists() else path.read_bytes()
+        text = path.read_bytes() if path.exists() else gzip.decompress(packed.read_bytes())
     except FileNotFoundError:
         raise UsageError(
             f"the run {run.name} has no recording",
             remedy="only deploys that began a rollout have one; invoke report --list shows all runs",
         ) from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UsageError(f"{packed} is damaged: {error}") from error
     for number, line in enumerate(text.splitlines(keepends=True), 1):
         if line.endswith(b"\n"):

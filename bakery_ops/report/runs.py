@@ -168,17 +168,19 @@ def _way(path: Path) -> Path | int | None:
 def _compress(path: Path) -> None:
     """Replace a large recording by its gzip, and leave no empty one. It stays as it is where there is no room."""
     packed = path.with_name(f"{path.name}.gz")
+    partial = packed.with_name(f".{packed.name}.part")  # killed here, the run still has the whole one
     try:
         size = path.stat().st_size
         if not size:
             path.unlink()  # nothing was rolled out
         if size <= _LARGE:
             return
-        with path.open("rb") as source, gzip.open(packed, "wb", compresslevel=1) as target:
+        with path.open("rb") as source, gzip.open(partial, "wb", compresslevel=1) as target:
             shutil.copyfileobj(source, target)
+        partial.replace(packed)
         path.unlink()
     except OSError:
-        packed.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
 
 
 def _forget_old(root: Path) -> None:

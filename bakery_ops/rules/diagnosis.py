@@ -20,6 +20,7 @@ _UNREACHED = re.compile(
 )
 LATE = "is not ready yet"
 """The state of a cause that only took too long: nothing is known to be wrong with it."""
+HELD = "is held"  # the state of what was paused or suspended on purpose
 
 
 class Condition(NamedTuple):
@@ -93,7 +94,7 @@ def reported(causes: Iterable[RootCause]) -> tuple[RootCause, ...]:
     found = tuple(causes)
     if not any(cause.verdict is Verdict.FAILED for cause in found):
         return found
-    return tuple(cause for cause in found if cause.evidence or cause.state == "is held")
+    return tuple(cause for cause in found if cause.evidence or cause.state == HELD)
 
 
 def _walk(start: str, conditions: Mapping[str, Condition]) -> set[str]:
@@ -150,7 +151,7 @@ def _cause(graph: Graph, name: str, condition: Condition, blocked: set[str]) -> 
 
 def _state(kind: str, is_workload: bool, condition: Condition) -> str:
     if condition.held:
-        return "is held"
+        return HELD
     if condition.verdict is Verdict.FAILED:
         return "is down" if is_workload and kind != "Job" else "has failed"
     if condition.verdict is Verdict.FAILING:

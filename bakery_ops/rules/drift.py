@@ -73,6 +73,7 @@ def _tracked(manifest: Manifest) -> dict[str, Any]:
 
 
 Path = tuple[str, ...]
+_DEFAULTS = {"protocol": "TCP"}
 
 
 def _lost(wanted: Any, owned: Fields, path: Path = (), keys: Path = ()) -> Iterator[tuple[Path, Path]]:
@@ -102,14 +103,21 @@ def _members(items: list[Any], owned: Fields) -> Iterator[tuple[str, str, Any]]:
             key = next((key for key in owned if _names(key, item)), f"i:{index}")
             yield _label(key, item, index), key, item
         else:
-            yield f"[{item}]", f"v:{json.dumps(item)}", item
+            yield f"[{item}]", next((key for key in owned if _is_value(key, item)), f"v:{json.dumps(item)}"), item
+
+
+def _is_value(key: str, item: Any) -> bool:
+    """Whether `key` (v:"müller") is this item of a set, however the server escapes it."""
+    return key.startswith("v:") and json.loads(key[2:]) == item
 
 
 def _names(key: str, item: Mapping[str, Any]) -> bool:
-    """Whether `key` (k:{"containerPort":80,"protocol":"TCP"}) is this item's. Key fields have defaults."""
+    """Whether `key` (k:{"containerPort":80,"protocol":"TCP"}) is this item's. Key fields have defaults: that of a
+    protocol is TCP, those of custom kinds are not known."""
     if not key.startswith("k:"):
         return False
-    return all(name not in item or item[name] == value for name, value in json.loads(key[2:]).items())
+    given = {name: value for name, value in item.items() if value is not None}
+    return all(given.get(name, _DEFAULTS.get(name, value)) == value for name, value in json.loads(key[2:]).items())
 
 
 def _label(key: str, item: Mapping[str, Any], index: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from bakery_ops.model.graph import Graph
 from bakery_ops.model.words import one_line
-from bakery_ops.rules.diagnosis import RootCause, tallied
+from bakery_ops.rules.diagnosis import HELD, RootCause, tallied
 from bakery_ops.rules.verdict import Verdict
 
 Body = Mapping[str, Any]
@@ -112,6 +112,8 @@ def _is_closed(node: Body) -> bool:
 
 def _is_explained(cause: RootCause, found: Outage) -> bool:
     reasons = {_NONE_READY: _OF_RUNNING | _OF_NODES, _NONE_TAKES: _OF_PRESSURE}.get(found.state, _OF_RUNNING)
+    if cause.state == HELD:
+        return False  # somebody paused it on purpose
     is_told = bool(cause.evidence) or found.state != _NONE_TAKES
     return is_told and all(evidence.reason in reasons for evidence in cause.evidence)
 

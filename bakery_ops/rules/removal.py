@@ -78,6 +78,11 @@ class Removal:
     def takes_data(self) -> bool:
         return any(step.ref.kind in PROTECTED_KINDS for step in self.doomed)
 
+    def unconfirmed(self, given: str | None) -> str:
+        """Why it is not carried out: what was given as a confirmation is not the namespace's name."""
+        what = "no confirmation was given" if given is None else "the confirmation is not the namespace's name"
+        return f"data would be deleted and {what}" if self.takes_data else what
+
 
 def removal(around: Surroundings, *, volumes: bool) -> Removal:
     """What goes and what stays. `volumes`: data, passwords, certificates and the namespace too."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import msgspec
 
@@ -143,7 +144,9 @@ def stop(*, say: Say, name: str = DEFAULT_NAME) -> bool:
         _remove(place)
         if existed:
             say(f"sandbox {name} stopped and removed in {time.monotonic() - began:.1f} s")
-    _forget(place)
+        with suppress(OSError):  # a start that comes between the two goes on in the folder
+            (place.directory / "lock").unlink()
+            place.directory.rmdir()
     return existed
 
 
@@ -271,20 +274,34 @@ def _explained(error: OSError) -> PreflightRefused | OSError:
     return error
 
 
-def _forget(place: Instance) -> None:
-    shutil.rmtree(place.directory, ignore_errors=True)
-
-
 @contextmanager
 def alone(place: Instance) -> Iterator[None]:
     """Hold the instance's lock: one command at a time starts or stops it. Raises: Locked when another one does."""
-    place.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (place.directory / "lock").open("w") as lock:
+    with _locked(place):
+        yield
+
+
+def _locked(place: Instance) -> IO[str]:
+    """The lock's open file. A stop removes it with all the rest, so what we got may be one that is gone: then again."""
+    path = place.directory / "lock"
+    while True:
+        try:
+            place.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = path.open("w")
+        except (FileNotFoundError, FileExistsError):  # removed between two steps, in `mkdir` itself too
+            if place.directory.is_file():
+                raise
+            continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(lock.fileno()), path.stat()):
+                return lock
+        except FileNotFoundError:
+            pass
         except BlockingIOError as error:
+            lock.close()
             raise Locked(
                 f"another command is starting or stopping the sandbox {place.name!r}",
                 remedy="wait for it, or end it with Ctrl-C where it runs",
             ) from error
-        yield
+        lock.close()

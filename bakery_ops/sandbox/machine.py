@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import sys
 from collections.abc import Callable
@@ -27,9 +28,10 @@ _PROGRAMS = {
     "conntrack": "conntrack",
     "mmdebstrap": "mmdebstrap",
 }
+ARCHITECTURE = "x86_64"  # of the images: archive.image_config and the paths in image_base say the same
 _PLUGINS = ("ptp", "host-local", "portmap", "loopback")
 _PLUGIN_PACKAGE = "containernetworking-plugins"
-_REMEDY = "use simulated nodes (--simulated), or run on a Linux machine as root"
+_REMEDY = "use simulated nodes (--simulated), or run on a Linux machine (x86_64) as root"
 
 
 def cni_directory() -> Path | None:
@@ -46,10 +48,12 @@ def missing_packages() -> list[str]:
     return sorted(missing)
 
 
-def obstacles() -> list[str]:
+def obstacles(*, architecture: str = platform.machine()) -> list[str]:
     """Why a real node cannot run here, a sentence each; [] when it can. Packages we could install are no obstacle."""
     if sys.platform != "linux":
         return [f"a real node needs Linux, and this is {sys.platform}"]
+    if architecture != ARCHITECTURE:
+        return [f"a real node needs {ARCHITECTURE}, for which its images are made, and this is {architecture}"]
     if os.geteuid() != 0:
         return ["a real node needs root"]
     missing = missing_packages()

@@ -16,10 +16,12 @@ import yaml
 
 from bakery_ops.errors import CommandFailed, UsageError
 from bakery_ops.model.json_text import as_yaml
+from bakery_ops.model.words import printable
 from bakery_ops.model.yaml_text import decode, require_syntax
 from bakery_ops.tools import process
 from bakery_ops.tools.kustomization import Closure, closure, file_of, nearest
 
+_LONGEST_NAME = 255  # bytes, on every file system in use
 _KEPT = 24
 """Renders kept in the cache: a few overlays, each in a few versions. One render of the whole platform is about 1 MB."""
 
@@ -114,7 +116,8 @@ def _key(reads: Closure, kubectl: Path) -> str:
     digest = hashlib.sha256(_identity(kubectl).encode())
     for file in reads.files:
         content = file.read_bytes() if file.is_file() else b""
-        digest.update(f"\0{os.path.relpath(file, overlay)}\0{len(content)}\0".encode())
+        # A name need not be UTF-8: it is whatever bytes the disk has.
+        digest.update(b"\0%b\0%d\0" % (os.fsencode(os.path.relpath(file, overlay)), len(content)))
         digest.update(content)
     return digest.hexdigest()
 
@@ -164,7 +167,8 @@ def _plain_directory(directory: Path) -> str:
     remedy = ""
     for file in names:
         try:
-            texts.append(f"---\n# Source: {file.name}\n{_document(file)}\n")
+            # A name may hold line breaks, which would end the comment, and bytes that are no text.
+            texts.append(f"---\n# Source: {printable(file.name, _LONGEST_NAME)}\n{_document(file)}\n")
         except UsageError as error:
             problems.append(str(error))
             remedy = remedy or error.remedy

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
+from bakery_ops.errors import OperationFailed
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.rules.difference import Change, difference
 from bakery_ops.rules.plan import ANEW, Plan, Step
 from bakery_ops.workflows.ports import Requests
+from bakery_ops.workflows.rollout_requests import refusal
 from bakery_ops.workflows.trial import is_conflict, refused, trial
 
 _OF_THE_JOB = frozenset(
@@ -32,9 +34,17 @@ class ObjectDifference(NamedTuple):
     refusal: str = ""
     conflict: str = ""
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether a deploy would end before its first write for it, unless it was told otherwise."""
+        return bool(self.refusal or self.conflict)
+
 
 def differences(requests: Requests, graph: Graph, decided: Plan, *, workers: int) -> tuple[ObjectDifference, ...]:
-    """Every object that would be written, in graph order. Two requests for each that is there already; no writes."""
+    """Every object that would be written, in graph order. Two requests for each that is there already; no writes.
+
+    Raises: OperationFailed: one may not be read. ClusterUnreachable.
+    """
     with ThreadPoolExecutor(workers) as pool:
         return tuple(pool.map(lambda step: _one(requests, graph[step.node], step), decided.changes))
 
@@ -43,6 +53,10 @@ def _one(requests: Requests, node: Node, step: Step) -> ObjectDifference:
     if not step.uid:
         return ObjectDifference(step, node, ())
     live = requests.read(node.ref)
+    if live.status == 404:  # it went since the plan was made, as a Job does by its TTL: it will be made anew
+        return ObjectDifference(step._replace(uid=""), node, ())
+    if live.status != 200:
+        raise OperationFailed(f"{node.ref} cannot be read: {': '.join(refusal(live))}")
     wanted = trial(node, step)
     answer, conflict = requests.apply(wanted, dry_run=True), ""
     if is_conflict(answer):

@@ -7,11 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-import msgspec
-
 from bakery_ops.model.contract import RELEASE
 from bakery_ops.model.graph import Graph
-from bakery_ops.model.live import LiveObject, struct_for
+from bakery_ops.model.live import LiveObject
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules import diagnosis
 from bakery_ops.rules.plan import PROTECTED_KINDS, Action, Plan, Recorded, Step, is_completed
@@ -23,6 +21,7 @@ from bakery_ops.rules.rollout.state import Rollout
 from bakery_ops.rules.rollout.view import MISSING, RolloutView, causes, view
 from bakery_ops.rules.verdict import Judgement, Verdict
 from bakery_ops.workflows.ports import Clock, Requests
+from bakery_ops.workflows.rollout_requests import live_object
 
 # Groups of the kinds that readiness looks at besides the nodes' own kinds. Events are not among them: a rule counts
 # none that is older than the look it is part of.
@@ -50,11 +49,7 @@ class Snapshot(NamedTuple):
     def structs(self, kinds: Iterable[str] | None = None) -> list[LiveObject]:
         """The objects (of `kinds`) as the partial structs the rules read."""
         wanted = None if kinds is None else frozenset(kinds)
-        return [
-            msgspec.convert(body, struct_for(str(body.get("apiVersion", "")), ref.kind), strict=False)
-            for ref, body in self.objects.items()
-            if wanted is None or ref.kind in wanted
-        ]
+        return [live_object(body) for ref, body in self.objects.items() if wanted is None or ref.kind in wanted]
 
 
 def snapshot(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeGuard
 
 from bakery_ops.errors import ClusterUnreachable
 from bakery_ops.model.contract import Stage
@@ -89,8 +90,13 @@ def _probed(graph: Graph) -> Iterable[tuple[str, Node]]:
     """(workload, its Service) for every microservice that the kubelet too asks for /health/ready."""
     for workload in graph.workloads():
         service = graph.by_ref(ObjectRef("", "Service", workload.ref.namespace, workload.ref.name))
-        if workload.stage is Stage.MICROSERVICE and service is not None and _has_ready_path(workload):
+        if workload.stage is Stage.MICROSERVICE and _can_be_asked(service) and _has_ready_path(workload):
             yield workload.name, service
+
+
+def _can_be_asked(service: Node | None) -> TypeGuard[Node]:
+    """A headless Service may have no ports, and one that is a name elsewhere (ExternalName) has none."""
+    return service is not None and bool(service.manifest.spec.get("ports"))
 
 
 def _has_ready_path(workload: Node) -> bool:
@@ -102,7 +108,8 @@ def _has_ready_path(workload: Node) -> bool:
 
 
 def _gateway(graph: Graph) -> Node | None:
-    return next((node for node in graph.values() if node.ref.kind == "Service" and node.ref.name == "gateway"), None)
+    services = (node for node in graph.values() if node.ref.kind == "Service" and node.ref.name == "gateway")
+    return next((node for node in services if _can_be_asked(node)), None)
 
 
 def _ask(requests: Requests, service: Node) -> HttpAnswer:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bakery_ops.cluster.connection import Connection
+from bakery_ops.cluster.lists import items_at
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.sandbox.lifecycle import SandboxStatus
 from tests.proxy_faults import Answer, LoseResponse, Reset, Rule
@@ -89,9 +90,12 @@ def test_a_list_has_every_page(connection: Connection, namespace: str) -> None:
         connection.requests.apply(config_map(namespace, name, kind="mine"))
     resource = connection.discovery.find("", "ConfigMap")
     assert resource is not None
-    found = connection.requests._pages(resource, "ConfigMap", namespace, {"limit": 5})
+    before = connection.request_count
+    path = resource.path(namespace)
+    found = items_at(connection.transport, connection.retrier, path, {"limit": 5}, what="configmaps")
+    assert connection.request_count - before >= 3
     assert names <= {item["metadata"]["name"] for item in found}
-    assert {item["kind"] for item in found} == {"ConfigMap"}
+    assert {item["kind"] for item in connection.requests.list("", "ConfigMap", namespace)} == {"ConfigMap"}
 
 
 def test_a_custom_kind_is_served_once_its_definition_is_established(connection: Connection, namespace: str) -> None:

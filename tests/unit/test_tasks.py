@@ -246,3 +246,12 @@ def test_a_rendered_secret_is_shown_without_its_values(tmp_path):
     assert yaml.safe_load(shown.stdout)["data"] == {"password": "***"}
     assert yaml.safe_load(shown.stdout)["stringData"] == {"other": "***"}
     assert not [said for said in ("Y2FuYXJ5", "canary") if said in shown.stdout + shown.stderr]
+
+
+def test_capacity_writes_nothing_into_the_clone():
+    """It may be read-only."""
+    before = (ROOT / "k8s").stat().st_mtime_ns
+    shown = invoke("capacity")
+    assert shown.returncode == 0, shown.stderr
+    assert "with monitoring on: fits" in shown.stdout
+    assert (ROOT / "k8s").stat().st_mtime_ns == before

@@ -16,6 +16,7 @@ from bakery_ops.model.contract import Stage
 from bakery_ops.model.graph import Graph, Node
 from bakery_ops.model.manifest import Manifest
 from bakery_ops.model.quantities import MEBI, NodeSize, milli_cpu, whole
+from bakery_ops.rules.capacity.demand import EPHEMERAL, MEMORY
 from bakery_ops.rules.capacity.limits import claims_total
 from bakery_ops.rules.capacity.machines import machines
 from bakery_ops.rules.capacity.proof import CapacityReport, prove, smallest_machine
@@ -98,6 +99,8 @@ def _scaled(resource: str, value: Any, factor: float) -> Any:
     try:
         if resource == "cpu":
             return f"{ceil(milli_cpu(value) * factor)}m"
-        return f"{ceil(whole(value) * factor / MEBI)}Mi"
+        if resource in (MEMORY, EPHEMERAL):
+            return f"{ceil(whole(value) * factor / MEBI)}Mi"
+        return str(ceil(whole(value) * factor))  # whole pieces of something else: graphics cards
     except UsageError:
         return value

@@ -34,6 +34,7 @@ class Seen(NamedTuple):
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    every_header: Mapping[str, list[str]] = {}  # by their names in small letters
 
     @property
     def json(self) -> Any:
@@ -168,8 +169,9 @@ class ScriptedServer:
     def _handle(self, handler: BaseHTTPRequestHandler) -> None:
         parts = urlsplit(handler.path)
         length = int(handler.headers.get("Content-Length") or 0)
+        every = {name.lower(): handler.headers.get_all(name, []) for name in handler.headers}
         query = {key: values[0] for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
-        seen = Seen(handler.command, parts.path, query, dict(handler.headers), handler.rfile.read(length))
+        seen = Seen(handler.command, parts.path, query, dict(handler.headers), handler.rfile.read(length), every)
         with self._arrived:
             self.seen.append(seen)
             script = self._script[seen.method, seen.path]

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import base64
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+import urllib3
 
+from bakery_ops.cluster.clock import ServerClock
 from bakery_ops.cluster.connection import connect
-from bakery_ops.errors import UsageError
+from bakery_ops.cluster.transport import Session, Transport
+from bakery_ops.errors import ExitCode, OperationFailed, UsageError
 from bakery_ops.model.manifest import ObjectRef
 from tests.unit.cluster.kubeconfigs import answering, closing, kubeconfig, refusal
-from tests.unit.cluster.scripted import Say, ScriptedServer, status
+from tests.unit.cluster.scripted import Client, Say, ScriptedServer, status
 
 
 def seen_headers(server: ScriptedServer) -> dict[str, str]:
@@ -76,6 +82,35 @@ def test_user_and_password_and_impersonation_are_sent(server: ScriptedServer, tm
     closing(connect(kubeconfig(tmp_path, answering(server).url, {"username": "u", "password": "p", "as": "deployer"})))
     assert seen_headers(server)["Authorization"] == "Basic " + base64.b64encode(b"u:p").decode()
     assert seen_headers(server)["Impersonate-User"] == "deployer"
+
+
+def test_all_of_an_impersonation_is_sent(server: ScriptedServer, tmp_path: Path) -> None:
+    """As kubectl does: without the groups we would act as somebody who may do less, or more."""
+    user = {
+        "token": "canary", "as": "jürgen€", "as-uid": "7", "as-groups": ["bakers", "night, shift"],
+        "as-user-extra": {"example.org/scope": ["one", "two"]},
+    }  # fmt: skip
+    closing(connect(kubeconfig(tmp_path, answering(server).url, user)))
+    sent = server.seen[-1].every_header
+    assert [value.encode("latin-1").decode() for value in sent["impersonate-user"]] == ["jürgen€"]
+    assert sent["impersonate-uid"] == ["7"]
+    assert sent["impersonate-group"] == ["bakers", "night, shift"]
+    assert sent["impersonate-extra-example.org%2fscope"] == ["one", "two"]
+
+
+@pytest.mark.parametrize(
+    ("user", "says"),
+    [
+        ({"as-groups": ["bakers"]}, "no `as`"),
+        ({"as": "me", "as-groups": "bakers"}, "as-groups has to be a list"),
+        ({"as": "me\nX-Other: y"}, "control characters"),
+    ],
+)
+def test_an_impersonation_that_kubectl_would_not_take_is_refused(
+    server: ScriptedServer, tmp_path: Path, user: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        connect(kubeconfig(tmp_path, server.url, {"token": "canary", **user}))
 
 
 def plugin(folder: Path, script: str) -> dict[str, Any]:
@@ -207,3 +242,74 @@ def test_credentials_of_a_wrong_shape_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=says):
         connect(kubeconfig(tmp_path, server.url, user))
+
+
+def test_credentials_that_cannot_be_renewed_are_no_bad_input(server: ScriptedServer, client: Client) -> None:
+    """F16: by now something may be written, so it is not 64, "nothing was contacted"."""
+    server.expect("GET", "/api/v1/namespaces/default/pods/x", status(401))
+    client.unusable = 1
+    with pytest.raises(OperationFailed, match=r"cannot be renewed: The token file cannot be read") as caught:
+        client.requests.read(ObjectRef("", "Pod", "default", "x"))
+    assert caught.value.exit_code == ExitCode.FAILED
+
+
+def test_credentials_that_fail_while_we_connect_refuse_the_run(server: ScriptedServer, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("first")
+
+    def expired(seen: object) -> Say:
+        (tmp_path / "token").unlink()
+        return status(401)
+
+    server.expect("GET", "/version", expired)
+    assert "cannot be renewed" in str(refusal(kubeconfig(tmp_path, server.url, {"tokenFile": "token"})))
+
+
+class Plugin:
+    """Credentials whose renewal takes until `over` is set, and then ends in `problem`. `asked` counts who wants one."""
+
+    def __init__(self, server: ScriptedServer, problem: UsageError | None = None) -> None:
+        self.entered, self.over, self.asked = threading.Event(), threading.Event(), threading.Semaphore(0)
+        self.runs, self._problem, self._moments = 0, problem, count(1.0)
+        self.transport = Transport(server.url, self._authenticate, ServerClock(), steady=self._steady)
+        self.runs = 0
+
+    def _authenticate(self) -> Session:
+        self.runs += 1
+        if hasattr(self, "transport"):
+            self.entered.set()
+            assert self.over.wait(10)
+            if self._problem is not None:
+                raise self._problem
+        return Session(urllib3.PoolManager(), {})
+
+    def _steady(self) -> float:
+        self.asked.release()
+        return next(self._moments)
+
+
+def test_requests_go_on_while_a_plugin_takes_its_time(server: ScriptedServer) -> None:
+    """F16: the renewal of the lock must not wait a minute for the plugin of somebody else's request."""
+    plugin = Plugin(server.always("GET", "/x", Say(200)))
+    with ThreadPoolExecutor() as pool:
+        renewing = pool.submit(plugin.transport.renew, 0)
+        assert plugin.entered.wait(10)
+        asking = pool.submit(plugin.transport.send, "get", "GET", "/x")
+        try:
+            assert asking.result(5).status == 200
+        finally:
+            plugin.over.set()
+        renewing.result(5)
+
+
+def test_all_that_wait_for_a_plugin_that_fails_are_told_by_one_run_of_it(server: ScriptedServer) -> None:
+    plugin = Plugin(server, UsageError("no login"))
+    with ThreadPoolExecutor() as pool:
+        told = [pool.submit(plugin.transport.renew, 0) for _ in range(3)]
+        for _ in told:
+            assert plugin.asked.acquire(timeout=10)
+        plugin.over.set()
+        assert {"no login" in str(each.exception(5)) for each in told} == {True}
+    assert plugin.runs == 1
+    with pytest.raises(OperationFailed):
+        plugin.transport.renew(0)
+    assert plugin.runs == 2, "whoever asks later gets another attempt"

@@ -111,6 +111,14 @@ def test_a_dead_holder_is_taken_over_after_its_own_lease_duration_with_a_note(st
     ]
 
 
+def test_no_lease_is_believed_to_last_for_ever(stored: Stored, client: Client) -> None:
+    """I8: the duration in a Lease is whatever somebody wrote there."""
+    hold(stored, duration=2**31 - 1)
+    contender, began = Contender(client), client.steady.now
+    with contender.lease.acquire(BERT):
+        assert 3600 < client.steady.now - began < 3700
+
+
 def test_a_renew_time_in_the_far_past_proves_nothing(stored: Stored, client: Client) -> None:
     """F17: clocks are not compared."""
     hold(stored, renewed="1999-01-01T00:00:00.000000Z")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from bakery_ops.cluster.log_stream import follow
@@ -33,3 +35,29 @@ def test_a_stream_that_cannot_be_had_is_an_error_and_not_an_empty_log(
     with pytest.raises(OperationFailed, match=why):
         followed(client)
     assert len(server.seen) == 1
+
+
+class Endless:
+    """A transport whose stream never ends; it knows whether it was let go."""
+
+    status = 200
+    released = False
+
+    def stream(self, *request: object, **more: object) -> Endless:
+        return self
+
+    def chunks(self) -> Iterator[bytes]:
+        while True:
+            yield b"line\n"
+
+    def release(self) -> None:
+        self.released = True
+
+
+def test_whoever_stops_listening_lets_the_stream_go() -> None:
+    endless = Endless()
+    lines = follow(endless, "shop", "p", "c", tail_lines=None, since_seconds=None)  # type: ignore[arg-type]
+    assert next(lines) == "line"
+    assert not endless.released
+    lines.close()  # type: ignore[attr-defined]
+    assert endless.released

@@ -374,3 +374,19 @@ def test_a_plain_answer_in_place_of_a_list_is_tried_again(server: ScriptedServer
     server.expect("GET", PODS, NO_WATCH_LIST, Say(200, b"<html>"), listing([]), Watch((), "hold"))
     start()
     got.wait_for("Synced")
+
+
+def test_a_stream_that_dies_of_a_bug_is_lost_and_not_current(
+    server: ScriptedServer, live_client: Client, got: Collected
+) -> None:
+    def deliver(event: Event) -> None:
+        got(event)
+        if isinstance(event, ObjectChanged):
+            raise RuntimeError("a bug")
+
+    server.expect("GET", PODS, Watch((bookmark("9", initial_end=True), added("a", "10")), "hold"))
+    target = Target(BUILT_IN["", "Pod"], "Pod", "shop")
+    reflector = Reflector(live_client.transport, target, deliver, lag=live_client.lag, settings=QUICK)
+    with pytest.raises(RuntimeError):
+        reflector.run()
+    assert got.words == ["Synced", "+a@10", "StreamLost"]

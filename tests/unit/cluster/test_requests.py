@@ -10,7 +10,7 @@ from bakery_ops.errors import ClusterUnreachable, Locked, OperationFailed
 from bakery_ops.model.content import stamped
 from bakery_ops.model.contract import CONTENT_HASH, FENCE
 from bakery_ops.model.manifest import Manifest, ObjectRef
-from tests.unit.cluster.scripted import Client, Drop, Say, ScriptedServer, Seen, item, listing, status
+from tests.unit.cluster.scripted import Client, Drop, Say, ScriptedServer, Seen, Watch, item, listing, status
 
 PODS = "/api/v1/namespaces/shop/pods"
 JOB = "/apis/batch/v1/namespaces/shop/jobs/seed"
@@ -278,6 +278,15 @@ def test_a_proxied_get_gives_status_body_and_time_and_is_not_repeated(server: Sc
     with pytest.raises(ClusterUnreachable):
         client.requests.proxy_get("shop", "web", "8000", "/health/ready")
     assert len(server.seen) == 2
+
+
+def test_of_a_proxied_answer_that_never_ends_only_the_beginning_is_read(server: ScriptedServer, client: Client) -> None:
+    """What answers at "/" is anybody's program: a stream of events there must not hold `verify` for ever."""
+    path = "/api/v1/namespaces/shop/services/web:80/proxy/"
+    server.expect("GET", path, Watch((b"x" * 40_000, b"y" * 40_000), "hold"), Say(200, b"next"))
+    status, body, _ = client.requests.proxy_get("shop", "web", "80", "/")
+    assert (status, len(body)) == (200, 65_536)
+    assert client.requests.proxy_get("shop", "web", "80", "/")[1] == b"next"
 
 
 def test_requests_are_counted_by_verb(server: ScriptedServer, client: Client) -> None:

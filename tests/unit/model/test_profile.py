@@ -86,6 +86,13 @@ def test_an_unknown_profile_names_the_nearest():
     assert "did you mean 'dev'" in caught.value.remedy
 
 
+@pytest.mark.parametrize("table", [{"profiles": 3}, {"profiles": [{"overlay": "x"}]}, {"profiles": "dev"}])
+def test_profiles_that_are_no_tables_with_names_are_refused(table):
+    with pytest.raises(UsageError) as caught:
+        configuration(table, {}, source="bakery.toml")
+    assert "[profiles.prod]" in caught.value.details[0]
+
+
 def test_every_problem_of_a_file_is_reported_at_once():
     table = {"profile": {}, "profiles": {"dev": {"overley": "x", "deadline": "soon", "images": "podman"}}}
     with pytest.raises(UsageError) as caught:
@@ -100,7 +107,9 @@ def test_durations_are_read(text, seconds):
     assert duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "0", "-5", "10 m", "m", "1d", "９０"[:0] + "ten"])
+@pytest.mark.parametrize(
+    "text", ["", "0", "-5", "10 m", "m", "1d", "ten", "1h30", "²", "９０", "9" * 400, "9" * 5000 + "s"]
+)
 def test_what_is_no_duration_is_refused(text):
     with pytest.raises(UsageError):
         duration(text)

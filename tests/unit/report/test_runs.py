@@ -195,11 +195,29 @@ def test_a_damaged_recording_is_said_with_its_line(tmp_path, damage):
         list(history.recording(folder.path))
 
 
-def test_a_cut_archive_is_said_to_be_damaged(tmp_path):
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda packed: packed[:-9],
+        lambda packed: packed[:10] + b"\xff" + packed[11:],  # no such kind of block
+        lambda packed: packed[:-8] + bytes(8),  # another checksum
+        lambda packed: bytes(99),
+    ],
+)
+def test_a_damaged_archive_is_said_to_be_damaged(tmp_path, damage):
     kept(tmp_path, "one")
-    (tmp_path / "one" / "recording.ndjson.gz").write_bytes(gzip.compress(b"{}\n" * 1000)[:-9])
+    (tmp_path / "one" / "recording.ndjson").unlink(missing_ok=True)
+    whole = gzip.compress(b"".join(b'{"n": %d}\n' % (number * 7919 % 1000) for number in range(1000)))
+    (tmp_path / "one" / "recording.ndjson.gz").write_bytes(damage(whole))
     with pytest.raises(UsageError, match="is damaged"):
         list(history.recording(tmp_path / "one"))
+
+
+def test_a_run_that_was_killed_while_its_recording_was_packed_still_has_it(tmp_path):
+    with RunFolder(tmp_path, "one") as folder:
+        folder.record({"type": "begin"})
+    (tmp_path / "one" / "recording.ndjson.gz").write_bytes(b"\x1f\x8b")
+    assert list(history.recording(tmp_path / "one")) == [{"type": "begin"}]
 
 
 def test_the_last_run_is_found_and_an_unknown_one_gets_the_nearest_name(tmp_path):

@@ -111,6 +111,32 @@ def test_a_port_that_is_gone_is_drift_and_its_default_protocol_is_not() -> None:
     assert found.path == "spec.template.spec.containers[app].ports"
 
 
+def test_of_two_ports_with_one_number_the_one_that_is_gone_is_drift() -> None:
+    """53 by TCP, the protocol left out, and by UDP."""
+    ports = [{"containerPort": 53}, {"containerPort": 53, "protocol": "UDP"}]
+    item = node("dns", spec={"ports": ports})
+    keys = {protocol: f'k:{{"containerPort":53,"protocol":"{protocol}"}}' for protocol in ("TCP", "UDP")}
+    fields = {protocol: {key: {".": {}, "f:containerPort": {}}} for protocol, key in keys.items()}
+    fields["UDP"][keys["UDP"]]["f:protocol"] = {}
+
+    def seen(*protocols: str) -> list[str]:
+        owned = {key: value for protocol in protocols for key, value in fields[protocol].items()}
+        entry = {**OWNED, "fieldsV1": {"f:spec": {"f:ports": owned}}}
+        return [found.path for found in drift(item.manifest, live(entry))]
+
+    assert seen("TCP", "UDP") == []
+    assert len(seen("UDP")) == len(seen("TCP")) == 1
+
+
+def test_an_item_of_a_set_is_known_however_it_is_escaped() -> None:
+    item = node("web", spec={"hosts": ["müller.example", "a&b"]})
+    for keys in (('v:"müller.example"', 'v:"a&b"'), ('v:"m\\u00fcller.example"', 'v:"a\\u0026b"')):
+        entry = {**OWNED, "fieldsV1": {"f:spec": {"f:hosts": {key: {} for key in keys}}}}
+        assert drift(item.manifest, live(entry)) == ()
+    gone = {**OWNED, "fieldsV1": {"f:spec": {"f:hosts": {'v:"a&b"': {}}}}}
+    assert [found.path for found in drift(item.manifest, live(gone))] == ["spec.hosts[müller.example]"]
+
+
 def test_an_atomic_field_is_owned_as_a_whole() -> None:
     (found,) = drift(deployment().manifest, live(without(*CONTAINER, "f:args")))
     assert found.path == "spec.template.spec.containers[app].args"

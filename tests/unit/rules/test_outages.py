@@ -120,6 +120,15 @@ def test_what_names_cannot_explain_keeps_its_own_sentence() -> None:
     assert explained(alone, Graph([node("shop")]), DOWN) == alone
 
 
+def test_what_somebody_paused_is_no_victim_of_an_outage() -> None:
+    graph = Graph([node("web"), node("shop")])
+    held = Condition(Verdict.PROGRESSING, "paused", held=True)
+    causes = roots(graph, {"web": Condition(Verdict.PROGRESSING, "Init:0/1"), "shop": held})
+    first, second = explained(causes, graph, DOWN)
+    assert first.members == ("web",)
+    assert second.sentence == "shop is held: paused"
+
+
 def test_a_deploy_is_refused_only_where_waiting_brings_nothing() -> None:
     cluster = FakeCluster()
     assert preflight.names_resolve(cluster) is None

@@ -7,8 +7,10 @@ import yaml
 
 from bakery_ops.model.contract import CONTENT_HASH, INVENTORY
 from bakery_ops.model.documents import load
+from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.model.secrets import GENERATED
-from bakery_ops.rules.removal import Surroundings, removal
+from bakery_ops.rules.plan import PruneStep
+from bakery_ops.rules.removal import Removal, Surroundings, removal
 
 TEXT = """
 apiVersion: v1
@@ -293,3 +295,10 @@ spec:
     )
     live = live_of(text)
     assert sorted(going(removal(Surroundings(tuple(live), live), volumes=False))) == ["deployment/a", "deployment/b"]
+
+
+def test_a_wrong_confirmation_speaks_of_data_only_where_data_goes():
+    step = PruneStep(ObjectRef("", "PersistentVolumeClaim", "shop", "data-db-0"), "u")
+    assert Removal().unconfirmed("other") == "the confirmation is not the namespace's name"
+    assert Removal(waves=((step,),)).unconfirmed("other").startswith("data would be deleted and the confirmation")
+    assert Removal(waves=((step,),)).unconfirmed(None) == "data would be deleted and no confirmation was given"

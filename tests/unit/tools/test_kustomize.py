@@ -129,6 +129,15 @@ def test_the_cache_keeps_the_renders_used_last(tree: Path, tmp_path: Path) -> No
     assert "render 0" not in texts
 
 
+def test_a_file_whose_name_is_not_utf_8_is_part_of_the_key_like_any_other(tree: Path, tmp_path: Path) -> None:
+    odd = os.fsdecode(os.fsencode(tree / "overlays/dev") + b"/caf\xe9.txt")
+    run = Counting()
+    for text in ("one", "one", "two"):
+        Path(odd).write_text(text)
+        assert names(render_overlay(tree / "overlays/dev", cache_dir=tmp_path / "cache", run=run))
+    assert run.count == 2
+
+
 def test_a_render_that_depends_on_the_environment_is_not_kept(tmp_path: Path) -> None:
     write(tmp_path, {"o/kustomization.yaml": "configMapGenerator: [{name: x, envs: [e.env]}]", "o/e.env": "HOME\n"})
     run = Counting()
@@ -180,6 +189,14 @@ def test_a_plain_directory_is_read_like_kubectl_apply_does(tmp_path: Path) -> No
     assert names(render_overlay(tmp_path)) == ["a1", "a2", "b", "c"]
     (note,) = left_out(tmp_path)
     assert note.startswith("below/ is left out")
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.yaml", b"a\nkind: Secret #.yaml"])
+def test_a_plain_file_may_have_any_name_a_disk_takes(tmp_path: Path, name: bytes) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_text("kind: Service\nmetadata: {name: a}")
+    text = render_overlay(tmp_path)
+    assert [document["kind"] for document in yaml.safe_load_all(text) if document] == ["Service"]
+    assert text.encode()
 
 
 def test_a_directory_without_manifests_is_refused(tmp_path: Path) -> None:

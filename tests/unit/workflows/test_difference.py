@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bakery_ops.errors import PreflightRefused
+from bakery_ops.errors import OperationFailed, PreflightRefused
 from bakery_ops.model.answer import Answer
 from bakery_ops.model.content import content_hash, stamped
 from bakery_ops.model.contract import Stage
@@ -70,12 +70,30 @@ def test_a_job_whose_successor_would_be_refused_is_not_deleted() -> None:
     assert (cluster.mutations, seed("a:1").ref in cluster.stored) == ([], True)
 
 
+def test_an_object_that_went_since_the_plan_is_told_as_a_new_one() -> None:
+    """A Job that its TTL removed in between."""
+    cluster, wanted = stored(seed("a:1")), Graph([seed("a:2")])
+    decided = plan(wanted, cluster.bodies())
+    cluster.vanish(seed("a:1").ref)
+    (found,) = differences(cluster, wanted, decided, workers=1)
+    assert (found.step.uid, found.changes, found.is_refused) == ("", (), False)
+
+
+def test_an_object_that_may_not_be_read_is_an_error_that_names_it() -> None:
+    cluster, wanted = stored(node("web")), Graph([node("web", spec={"replicas": 3})])
+    decided = plan(wanted, cluster.bodies())
+    cluster.fail("read", node("web").ref, Answer(403, {}, "Forbidden", "no"))
+    with pytest.raises(OperationFailed, match="deployment/web cannot be read: Forbidden: no"):
+        differences(cluster, wanted, decided, workers=1)
+
+
 def test_a_field_of_another_manager_is_shown_with_what_it_needs() -> None:
     cluster = stored(node("web"))
     cluster.change(node("web").ref, lambda body: body["spec"].update(replicas=5), "kubectl-edit")
     found, _ = asked(cluster, node("web", spec={"replicas": 2}))
     assert found["web"].changes == (Change("spec.replicas", "5", "2"),)
     assert ("kubectl-edit" in found["web"].conflict, found["web"].refusal) == (True, "")
+    assert found["web"].is_refused, "a deploy ends with 4 for it"
 
 
 def test_a_trial_s_name_is_another_one_and_fits_a_label() -> None:

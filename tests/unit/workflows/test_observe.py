@@ -1,6 +1,7 @@
 """One look at the cluster: what is listed for it, and what is not."""
 
 from bakery_ops.model.graph import Graph
+from bakery_ops.model.live import Generic
 from bakery_ops.model.manifest import ObjectRef
 from bakery_ops.rules.plan import plan
 from bakery_ops.rules.readiness.observation import ClusterFacts
@@ -29,6 +30,16 @@ def test_the_last_object_of_a_kind_is_pruned_like_any_other():
     graph = Graph([WEB])
     seen = with_orphans(cluster, snapshot(cluster, graph), inventory)
     assert [orphan.ref for orphan in plan(graph, seen.objects, inventory=inventory).prune] == [GONE]
+
+
+def test_an_object_of_an_odd_shape_ends_no_look():
+    """A stream reads it as far as it fits, and so does a look."""
+    cluster = FakeCluster()
+    odd = {"replicas": "three", "template": []}
+    metadata = {"name": "web", "namespace": "bakery-ia", "uid": "u", "resourceVersion": "1"}
+    cluster.put({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": odd})
+    (found,) = snapshot(cluster, Graph([WEB])).structs()
+    assert (found.metadata.name, type(found)) == ("web", Generic)
 
 
 def pruned(cluster, inventory, *named):

@@ -91,6 +91,16 @@ def test_what_stays_down_fails_within_the_patience():
     assert waited <= PATIENCE
 
 
+@pytest.mark.parametrize("name", ["auth-service", "gateway"])
+def test_a_service_without_ports_is_not_asked(name):
+    """A headless one, or a name for something elsewhere."""
+    headless = SERVICE.replace("ports: [{name: http, port: 8000}]", "clusterIP: None").replace("auth-service", name)
+    graph = build_graph(load(headless, "test", namespace="shop"))
+    cluster = Probed((503, 0.01))
+    verify(cluster, graph, FakeClock(), ClusterFacts(), simulated=False, only=["health"], done=nobody)
+    assert cluster.asked == 0
+
+
 class Probed(Cluster):
     """Services answer in turn what they were told to; the last answer stays."""
 

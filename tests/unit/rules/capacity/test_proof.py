@@ -173,6 +173,35 @@ def test_a_quota_that_a_phase_would_exceed_is_a_problem_with_its_arithmetic():
     )
 
 
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"scopes": ["Terminating"]},
+        {"scopeSelector": {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["high"]}]}},
+    ],
+)
+def test_a_quota_for_some_pods_is_not_one_for_all(scope):
+    """B52"""
+    quota = other("ResourceQuota", "some", "v1", {"hard": {"pods": "1"}, **scope})
+    found = report(workload("Deployment", "web", spec={"replicas": 3}), quota)
+    assert (found.verdict, found.problems) == (Verdict.FITS, ())
+    unscoped = other("ResourceQuota", "some", "v1", {"hard": {"pods": "1"}})
+    assert report(workload("Deployment", "web", spec={"replicas": 3}), unscoped).problems
+
+
+def test_a_quota_of_a_resource_with_dots_in_its_name_is_looked_at():
+    """B52"""
+    cards = {"requests": {"nvidia.com/gpu": "1"}, "limits": {"nvidia.com/gpu": "1"}}
+    train = job("train")
+    train["spec"]["template"]["spec"]["containers"][0]["resources"] = cards
+    problems = {
+        amount: report(train, other("ResourceQuota", "q", "v1", {"hard": {"requests.nvidia.com/gpu": amount}})).problems
+        for amount in ("0", "1")
+    }
+    assert "quota q: requests.nvidia.com/gpu 0; migrations asks for 1" in problems["0"]
+    assert not [problem for problem in problems["1"] if problem.startswith("quota")]
+
+
 def test_volumes_add_up_with_those_each_replica_makes():
     claim = {"metadata": {"name": "d"}, "spec": {"resources": {"requests": {"storage": "4Gi"}}}}
     stateful = workload("StatefulSet", "db", spec={"replicas": 3, "volumeClaimTemplates": [claim]})
@@ -208,6 +237,15 @@ def test_the_numbers_of_the_brief_do_not_fit_the_node_of_the_brief():
     assert report(*pods, nodes=("8cpu,20G",)).verdict is Verdict.TOO_SMALL
     assert report(*pods, nodes=("8cpu,20Gi",)).verdict is Verdict.TOO_SMALL
     assert report(*pods, nodes=("12cpu,32Gi",)).verdict is Verdict.FITS
+
+
+def test_growth_adds_whole_pieces_of_what_is_no_memory():
+    database = workload("StatefulSet", "db")
+    cards = {"nvidia.com/gpu": "1", "memory": "1Gi"}
+    database["spec"]["template"]["spec"]["containers"][0]["resources"] = {"requests": cards, "limits": cards}
+    larger = grown(graph(database), next(step for step in PATH if step.data == 1.5))
+    (container,) = larger["db"].manifest.pod_spec["containers"]
+    assert container["resources"]["limits"] == {"nvidia.com/gpu": "2", "memory": "1536Mi"}
 
 
 def test_growth_multiplies_replicas_of_services_and_memory_of_databases():
