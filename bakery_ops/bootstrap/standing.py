@@ -12,7 +12,6 @@ from bakery_ops.bootstrap.opened import Opened, open_platform
 from bakery_ops.bootstrap.recording import releases_of
 from bakery_ops.bootstrap.session import resolve
 from bakery_ops.cluster.lease import Lease
-from bakery_ops.cluster.mirror import ApiMirror
 from bakery_ops.errors import ExitCode, UsageError
 from bakery_ops.model.profile import duration
 from bakery_ops.options import Target
@@ -77,7 +76,7 @@ def _watch(opened: Opened, terminal: Terminal, only: Sequence[str], seconds: flo
 def _followed(opened: Opened, terminal: Terminal) -> Iterator[QueueInbox]:
     connection = opened.connection
     inbox = QueueInbox(connection.clock)
-    mirror = ApiMirror(connection.transport, connection.discovery, connection.lag, notify=terminal.say)
+    mirror = connection.mirror(notify=terminal.say)
     mirror.start(watching.FOLLOWED, namespace_followed(opened.graph), inbox.put)
     try:
         yield inbox
