@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from bakery_ops.rules.rollout.state import NodeState, Phase, Rollout, StageState, is_synced
 
 # What can restart after it was Ready; a completed Job cannot.
 _LONG_RUNNING = frozenset({"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod"})
+
+
+SIGHT_GRACE = 60.0
+"""Seconds that a stability window is waited for at least, when its end cannot be seen: as long as streams need."""
 
 
 def start(rollout: Rollout, state: NodeState) -> None:
@@ -43,15 +49,15 @@ def check(rollout: Rollout) -> None:
             continue
         if stage.not_ready:
             if stage.deadline is not None and rollout.now >= stage.deadline:
-                _time_out(rollout, stage)
+                _time_out(rollout, stage.not_ready)
         elif stage.stable_at is None:
             _open_window(rollout, stage)
         elif rollout.now >= stage.stable_at:
             _close_window(rollout, stage)
 
 
-def _time_out(rollout: Rollout, stage: StageState) -> None:
-    for name in stage.not_ready:
+def _time_out(rollout: Rollout, names: Iterable[str]) -> None:
+    for name in names:
         state = rollout.nodes[name]
         if not state.timed_out and not state.is_failed:
             state.timed_out = True
@@ -73,13 +79,23 @@ def _open_window(rollout: Rollout, stage: StageState) -> None:
 
 def _close_window(rollout: Rollout, stage: StageState) -> None:
     watched = _watched(rollout, stage)
-    if not all(is_synced(rollout, state) for state in watched):
-        return  # what is not seen is not stable; the next Synced asks again
+    unseen = [state.name for state in watched if not is_synced(rollout, state)]
+    if unseen:  # what is not seen is not stable; the next Synced asks again, if one comes
+        _wait_for_sight(rollout, stage, unseen)
+        return
     counts = _restarts(rollout, stage)
     if any(count > stage.restarts.get(container, 0) for container, count in counts.items()):
         _open_window(rollout, stage)
     else:
         stage.done_at = rollout.now
+
+
+def _wait_for_sight(rollout: Rollout, stage: StageState, unseen: Iterable[str]) -> None:
+    by = max(stage.deadline or 0.0, (stage.stable_at or 0.0) + SIGHT_GRACE)
+    if rollout.now >= by:
+        _time_out(rollout, unseen)
+    else:
+        rollout.timers.at(by, "")
 
 
 def _watched(rollout: Rollout, stage: StageState) -> list[NodeState]:

@@ -14,7 +14,7 @@ from bakery_ops.rules.rollout.events import (
     TimePassed,
 )
 from bakery_ops.rules.rollout.options import STREAMED_KINDS, FailMode, Options
-from bakery_ops.rules.rollout.result import result
+from bakery_ops.rules.rollout.result import STALE, result
 from bakery_ops.rules.rollout.view import causes
 from bakery_ops.rules.verdict import Verdict
 from bakery_ops.workflows.rollout_requests import live_object
@@ -197,6 +197,32 @@ def test_a_lost_pod_stream_keeps_the_stability_window_open() -> None:
     assert table.rollout.outcome is None
     table.resync("Pod")
     assert table.rollout.outcome is Outcome.SUCCEEDED
+
+
+def test_a_stream_that_never_comes_back_ends_the_stability_window_at_the_deadline() -> None:
+    """I7: everything was ready and the API server went away; nobody may wait for ever to see that it stays so."""
+    table = Table(node("web"), options=PATIENT)
+    table.start("web", "ready")
+    table.tell(StreamLost(table.now, "Pod"), StreamLost(table.now, "Deployment"))
+    table.wait(599)
+    assert table.rollout.outcome is None
+    table.wait(2)
+    assert table.rollout.outcome is Outcome.UNREACHABLE
+    ended = result(table.rollout)
+    assert ended.causes == ()
+    assert STALE in ended.warnings
+
+
+def test_a_window_that_begins_late_is_given_a_minute_to_be_seen_through() -> None:
+    table = Table(node("web"), options=PATIENT)
+    table.start("web", "progressing")
+    table.wait(595)
+    table.see("web", "ready")
+    table.tell(StreamLost(table.now, "Pod"))
+    table.wait(65)
+    assert table.rollout.outcome is None
+    table.wait(6)
+    assert table.rollout.outcome is Outcome.UNREACHABLE
 
 
 def test_jobs_and_configuration_need_no_stability_window() -> None:
