@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from datetime import datetime
 
@@ -117,6 +118,29 @@ def test_postgresql_refuses_plaintext(platform, real_cluster):
     words = ("exec", "-n", NAMESPACE, "auth-db-0", "-c", "postgres", "--", "bash", "-c", plain)
     said = kubectl(real_cluster.kubeconfig, *words)
     assert "no encryption" in said or "rejects connection" in said, said
+
+
+# The protocol's own request for TLS (PostgreSQL, "Message Flow", SSL Session Encryption), then the certificate in PEM.
+_SERVED = """
+import socket, ssl, struct
+plain = socket.create_connection(("auth-db", 5432), timeout=10)
+plain.sendall(struct.pack("!II", 8, 80877103))
+assert plain.recv(1) == b"S"
+anyone = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+anyone.check_hostname, anyone.verify_mode = False, ssl.CERT_NONE
+print(ssl.DER_cert_to_PEM_cert(anyone.wrap_socket(plain).getpeercert(True)))
+"""
+
+
+def test_a_renewed_certificate_is_what_the_database_serves_and_its_service_trusts(platform, real_cluster):
+    kubeconfig, context = real_cluster.kubeconfig, real_cluster.context
+    ended = invoke("tls.rotate", "auth-db", "--context", context)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    held = kubectl(kubeconfig, "-n", NAMESPACE, "get", "secret", "auth-db-tls", "-o", r"jsonpath={.data.tls\.crt}")
+    served = kubectl(kubeconfig, "-n", NAMESPACE, "exec", "deploy/auth-service", "--", "python3", "-c", _SERVED)
+    assert served.split() == base64.b64decode(held).decode().split()
+    verified = invoke("verify", "--context", context, "--only", "health", "--only", "credentials-valid")
+    assert verified.returncode == 0, verified.stdout
 
 
 def test_services_find_a_redis_that_was_restarted(platform, real_cluster):
