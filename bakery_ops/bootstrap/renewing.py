@@ -33,7 +33,7 @@ def tls_rotate(options: RenewOptions) -> ExitCode:
     _show(terminal, due, behind, restarts)
     if restarts and not options.dry_run:
         ready = _ready(opened, renewal, restarts, terminal)
-        return deploying.deploy(_as_deploy(options, restarts), opening=lambda *_, **__: ready)
+        return deploying.deploy(_as_deploy(options, restarts), opening=lambda *_, **__: ready, terminal=terminal)
     with closing(opened.connection):
         if due and not options.dry_run:
             lock = clusters.deploy_lock(opened.connection, opened.rendered.profile, opened.place, terminal.say)
@@ -79,6 +79,8 @@ def _show(terminal: Terminal, due: Sequence[Due], behind: Mapping[str, str], res
     for name, at in behind.items():
         terminal.say(f"{name} still holds the certificate from before {at}")
     if not due and not restarts:
-        terminal.say("no certificate is due, and every server holds the one that is there; --every renews all of them")
+        terminal.say(
+            "no certificate is due, and no server holds an older one than is there; --every renews all of them"
+        )
     elif restarts:
         terminal.say(f"to restart, one after the other: {', '.join(restarts)}")

@@ -168,9 +168,8 @@ def _merge(
             values[field.name] = _typed(field.name, raw)
             origins.append(Origin(name, key, shown(values[field.name]), origin))
         except UsageError as error:
-            if (
-                key in entries and raw is entries[key]
-            ):  # what the environment says wrongly is said once, for all profiles
+            # What the environment says wrongly is said once, for all profiles.
+            if key in entries and raw is entries[key]:
                 problems.append(f"profiles.{name}.{key} ({origin}): {error}")
     return values, origins
 

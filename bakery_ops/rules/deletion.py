@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from bakery_ops.model.manifest import ObjectRef
+from bakery_ops.model.selection import matches
 from bakery_ops.model.words import amount
 
 Live = Mapping[str, Any]
@@ -52,9 +53,9 @@ def _conditions(namespace: Live) -> Iterable[str]:
 
 
 def _selects(body: Live, pod: Live) -> bool:
-    wanted = (_spec(body).get("selector") or {}).get("matchLabels") or {}
+    selector = _spec(body).get("selector") or {}
     labels = (pod.get("metadata") or {}).get("labels") or {}
-    return bool(wanted) and wanted.items() <= labels.items()
+    return bool(selector.get("matchLabels")) and matches(selector, labels)
 
 
 def _ending(pod: Live) -> str:

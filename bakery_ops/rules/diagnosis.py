@@ -231,11 +231,8 @@ def _refused_alike(graph: Graph, causes: list[RootCause]) -> list[RootCause]:
 
 
 def _refused(graph: Graph, same: list[RootCause]) -> RootCause:
-    members = _ordered(graph, {cause.node for cause in same})
-    first = min(same, key=lambda cause: members.index(cause.node))
-    blocked, counts = tallied(graph, {*members}.union(*(cause.blocked for cause in same)))
-    state = f"refuses {len(members)} objects"
-    return replace(first, node=SERVER, state=state, blocked=blocked, counts=counts, members=members)
+    first, *_ = _sorted(graph, same)
+    return _joined(graph, same, node=SERVER, state=f"refuses {len(same)} objects", message=first.message)
 
 
 SERVER = "the API server"

@@ -56,8 +56,10 @@ class Renewal:
 
         Raises: UsageError: a name is none. PreflightRefused: one that was asked for by name is missing, or not ours.
         """
+        return self._due(self._live())
+
+    def _due(self, live: Mapping[ObjectRef, Body | None]) -> tuple[Due, ...]:
         chosen = _named(self._servers(), self.choice.names)
-        live = self._live()
         found = [due for spec in chosen if (due := self._judged(spec, live)) is not None]
         if self.choice.names:
             lost = [f"{spec.ref.name} {why}" for spec in chosen if (why := _not_ours(live[spec.ref]))]
@@ -75,8 +77,8 @@ class Renewal:
         Raises: PreflightRefused: clients would not trust what this authority signs. OperationFailed: a write is
         refused, for instance because somebody changed the Secret at this moment.
         """
-        due, live = self.due(), self._live()
-        made = [(each.spec, self._anew(each.spec, live)) for each in due]
+        live = self._live()
+        made = [(each.spec, self._anew(each.spec, live)) for each in self._due(live)]
         wrong = [
             f"{spec.ref.name}: {remark.text}"
             for spec, manifest in made

@@ -22,17 +22,23 @@ def pod(name: str, owner: str, **metadata: Any) -> Any:
     return live_object({"apiVersion": "v1", "kind": "Pod", "metadata": whole})
 
 
-def test_objects_that_are_not_ours_cost_no_judgement() -> None:
-    table = Table(node("web"))
-    table.start("web", "progressing")
+def noting_judgements(table: Table) -> list[str]:
+    """The names of the nodes that are judged from now on, as they are."""
     judged: list[str] = []
     real = table.rollout.judge
 
-    def counting(observation: Any, memory: Any) -> Any:
+    def noting(observation: Any, memory: Any) -> Any:
         judged.append(observation.node.name)
         return real(observation, memory)
 
-    table.rollout.judge = counting
+    table.rollout.judge = noting
+    return judged
+
+
+def test_objects_that_are_not_ours_cost_no_judgement() -> None:
+    table = Table(node("web"))
+    table.start("web", "progressing")
+    judged = noting_judgements(table)
     table.tell(ObjectChanged(table.now, pod("stranger", "elsewhere")))
     assert judged == []
     table.tell(ObjectChanged(table.now, pod("web-x", "uid-web")))
@@ -69,14 +75,7 @@ def test_a_service_that_loses_a_slice_to_another_is_judged_anew() -> None:
     table = Table(node("web"), node("service/web", "Service", relies=["web"]))
     table.start("web", "ready")
     table.start("service/web", "ready")
-    judged: list[str] = []
-    real = table.rollout.judge
-
-    def counting(observation: Any, memory: Any) -> Any:
-        judged.append(observation.node.name)
-        return real(observation, memory)
-
-    table.rollout.judge = counting
+    judged = noting_judgements(table)
     for version, service in (("1", "web"), ("2", "other")):
         labels = {"kubernetes.io/service-name": service}
         metadata = {"name": "x", "namespace": "bakery-ia", "uid": "s", "labels": labels, "resourceVersion": version}
